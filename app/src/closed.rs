@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::{is_of_end, kept_events};
+use conns_api::{Start, is_of_end, kept_events};
 use conns_core::model::{Connection, Event, Loss, LossCause, Source};
 use conns_core::query::{Field, Groups};
 use conns_core::track::Retention;
@@ -45,7 +45,8 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
         // A capture file has an end.
         let default = agent_flags.file.read.is_none().then_some(DEFAULT_SPAN);
         let span = flags.span.or(default);
-        follow(&mut *agent, &plan.ask, (span, &stop), &mut losses, |events| list.take(events))?;
+        let mut events = agent.events(&plan.ask, Start::Now)?;
+        follow(&mut *events, (span, &stop), &mut losses, |events| list.take(events))?;
     }
     losses.add(list.loss().into_iter().collect());
     list.print(&losses.all())?;

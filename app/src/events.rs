@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use conns_api::{EventRecords, usual_event_fields};
+use conns_api::{EventRecords, Events, Start, usual_event_fields};
 use conns_core::model::{Connection, Event, EventKind};
 use conns_core::query::parse_columns;
 use conns_core::track::Retention;
@@ -20,6 +21,9 @@ use crate::list::parse_filter;
 use crate::losses::Losses;
 use crate::past::{self, Asked};
 use crate::terminal;
+
+/// An agent writes its history each second; so long after an event it is there.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Runs `events`; true if some were lost.
 pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
@@ -45,19 +49,36 @@ pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool,
         out.flush()?;
         Ok(if left.get() == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
-    // What follows is read from before the history is asked, so that nothing is between them.
-    let mut agent = match flags.ended.to {
+    // Its events are buffered from now on.
+    let (mut agent, mut live);
+    let live: Option<&mut dyn Events> = match flags.ended.to {
         Some(_) => None,
-        None => Some(agent::open(agent_flags, flags.among.source, Retention::None, Purpose::Follow)?),
+        None => {
+            agent = agent::open(agent_flags, flags.among.source, Retention::None, Purpose::Follow)?;
+            live = agent.events(&ask, Start::Now)?;
+            Some(&mut *live)
+        }
     };
+    let mut until_us = None;
     if let Some(since_us) = flags.ended.since {
         let times = past::times(since_us, flags.ended.to)?;
-        let mut before = past::open(agent_flags, &flags.ended.kept, Asked::Ended(times))?;
-        follow(&mut *before, &ask, (None, &stop), &mut losses, &mut print)?;
+        if live.is_some() {
+            until_us = Some(times.to_us);
+            // By then the agent has written what ended before now.
+            stop.sleep_until(Instant::now() + WRITTEN_WITHIN);
+        }
+        let mut past = past::open(agent_flags, &flags.ended.kept, Asked::Ended(times))?;
+        let mut before = past.events(&ask, Start::Oldest)?;
+        follow(&mut *before, (None, &stop), &mut losses, &mut print)?;
     }
-    let followed = match &mut agent {
-        Some(agent) if left.get() > 0 => {
-            follow(&mut **agent, &ask, (flags.span, &stop), &mut losses, &mut print)
+    let followed = match live {
+        Some(live) if left.get() > 0 => {
+            let is_new = |event: &&Arc<Event>| until_us.is_none_or(|us| event.at.wall_us > us);
+            follow(live, (flags.span, &stop), &mut losses, |events| match until_us {
+                None => print(events),
+                // Those up to then are from the history.
+                Some(_) => print(&events.iter().filter(is_new).cloned().collect::<Vec<_>>()),
+            })
         }
         _ => Ok(()),
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use conns_api::{Agent, Ask, Start, View};
+use conns_api::{Ask, Events, View};
 use conns_core::model::Event;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -63,14 +63,12 @@ impl Stop {
 
 /// Passes events to `take` as they come, for `span` or until `stop` is raised. Losses go to `losses`.
 pub(crate) fn follow(
-    agent: &mut dyn Agent,
-    ask: &Ask,
+    events: &mut dyn Events,
     (span, stop): (Option<Duration>, &Stop),
     losses: &mut Losses,
     mut take: impl FnMut(&[Arc<Event>]) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     let start = Instant::now();
-    let mut events = agent.events(ask, Start::Now)?;
     loop {
         let left = span.map_or(MAX_WAIT, |span| span.saturating_sub(start.elapsed()));
         if left.is_zero() || stop.is_raised() || terminal::is_reader_closed() {

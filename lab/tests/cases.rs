@@ -38,6 +38,7 @@ const CASES: &[Case] = &[
     case!("descriptors_of_a_thread.py"),
     case!("ems_recordings.py"),
     case!("fast_open_and_repair.py"),
+    case!("history_as_events.py"),
     case!("hidden_processes_are_reported.sh"),
     case!("interfaces_and_zones.py"),
     case!("link_bad_input.py"),

@@ -17,6 +17,8 @@ use crate::table::{Scan, Times};
 
 /// Open connections are kept at least that often: a minute, and some time for a sample that is late.
 const STEP_US: i64 = 75_000_000;
+/// While an agent looks, the end of its time is written that often: five seconds, and one for a write that is late.
+const WRITTEN_WITHIN_US: i64 = 6_000_000;
 /// Most events of an answer.
 const MAX_EVENTS: usize = 1_000_000;
 
@@ -35,6 +37,11 @@ pub trait KeptTables {
         times: Times,
         each: &mut dyn FnMut(&ReadRow<'_>),
     ) -> Result<(), String>;
+
+    /// The inode of the network namespace that lists do not name; `None` if they name all.
+    fn own_netns(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The condition of SQL of the rows of a kept table that have a part in `times`.
@@ -70,6 +77,13 @@ impl KeptTables for Arc<Session> {
             }
         }
         Ok(())
+    }
+
+    /// The namespace of this process: the history of this machine is read here.
+    #[cfg(target_os = "linux")]
+    fn own_netns(&self) -> Option<u64> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata("/proc/self/ns/net").ok().map(|found| found.ino())
     }
 }
 
@@ -118,9 +132,9 @@ const LASTING: [&str; 29] = [
 ];
 
 /// The connection of a later row, of which only what lasts is taken.
-fn earlier(row: &ReadRow<'_>) -> Option<Connection> {
+fn earlier(row: &ReadRow<'_>, own_netns: Option<u64>) -> Option<Connection> {
     let lasting = |name: &str| if LASTING.contains(&name) { row(name) } else { Cell::Null };
-    let mut made = connection(&lasting, None)?;
+    let mut made = connection(&lasting, own_netns)?;
     if made.socket.state == State::Close {
         // A row of `closed` has no state; before, it was open.
         made.socket.state = State::Established;
@@ -140,10 +154,11 @@ fn moment(wall_us: i64) -> Moment {
 /// That nobody looked then, or why it cannot be read.
 pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, String> {
     looked(kept, Times { from_us: at_us, to_us: at_us })?;
+    let own_netns = kept.own_netns();
     let mut found: HashMap<Key, Option<Connection>, foldhash::fast::RandomState> = HashMap::default();
     let before = Times { from_us: at_us - STEP_US, to_us: at_us };
     kept.rows("samples", before, &mut |row| {
-        found.insert(key(row), connection(row, None));
+        found.insert(key(row), connection(row, own_netns));
     })?;
     let mut ended = |row: &ReadRow<'_>| {
         // A connection of which no row follows its end; rows of samples of that second may.
@@ -155,7 +170,7 @@ pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, String
         kept.rows(table, after, &mut |row| {
             let was_open = whole(row, "opened_at_us").is_some_and(|opened| opened <= at_us);
             if was_open {
-                found.entry(key(row)).or_insert_with(|| earlier(row));
+                found.entry(key(row)).or_insert_with(|| earlier(row, own_netns));
             }
         })?;
     }
@@ -169,13 +184,14 @@ pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, String
 /// As [`update_at`].
 pub fn verdicts_in(kept: &mut dyn KeptTables, times: Times) -> Result<Update, String> {
     looked(kept, times)?;
+    let own_netns = kept.own_netns();
     let mut connections = Vec::new();
-    kept.rows("verdicts", times, &mut |row| connections.extend(connection(row, None)))?;
+    kept.rows("verdicts", times, &mut |row| connections.extend(connection(row, own_netns)))?;
     // Those that still held at the end.
     let last = Times { from_us: times.to_us.saturating_sub(STEP_US), to_us: times.to_us };
     let mut running: HashMap<Key, Connection, foldhash::fast::RandomState> = HashMap::default();
     kept.rows("samples", last, &mut |row| {
-        if let Some(made) = connection(row, None) {
+        if let Some(made) = connection(row, own_netns) {
             running.insert(key(row), made);
         }
     })?;
@@ -192,12 +208,13 @@ pub fn events_in(
     times: Times,
 ) -> Result<(Vec<Arc<Event>>, bool), String> {
     looked(kept, times)?;
+    let own_netns = kept.own_netns();
     let mut events = Vec::new();
     let mut has_more = false;
     for (table, kind) in [("closed", EventKind::Closed), ("failed", EventKind::Failed)] {
         kept.rows(table, times, &mut |row| {
             has_more |= events.len() >= MAX_EVENTS;
-            if let Some(made) = connection(row, None).filter(|_| events.len() < MAX_EVENTS) {
+            if let Some(made) = connection(row, own_netns).filter(|_| events.len() < MAX_EVENTS) {
                 events.push((whole(row, "at_us").unwrap_or(0), kind, made));
             }
         })?;
@@ -212,7 +229,8 @@ pub fn events_in(
 /// Fails where no agent looked at any moment of a time.
 fn looked(kept: &mut dyn KeptTables, times: Times) -> Result<(), String> {
     let mut has_looked = false;
-    kept.rows("watched", times, &mut |_| has_looked = true)?;
+    let since = Times { from_us: times.from_us.saturating_sub(WRITTEN_WITHIN_US), ..times };
+    kept.rows("watched", since, &mut |_| has_looked = true)?;
     if has_looked {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use conns_core::model::{Ability, AbilityKind, EventLog, Moment, Update};
 use rusqlite::{Connection, Result, Transaction, params};
 
 /// The end of a row is written at least that often.
-const INTERVAL_US: u64 = 10_000_000;
+const INTERVAL_US: u64 = 5_000_000;
 /// A pause longer than that, such as a suspended machine, begins a new row.
 const MAX_PAUSE_US: i64 = 30_000_000;
 /// So does a clock that was set by more than that.
