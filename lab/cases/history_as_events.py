@@ -211,7 +211,8 @@ def disks(directory):
             assert line, "the second agent does not say that the first one writes"
             line = second.stderr.readline()
         second.send_signal(signal.SIGTERM)
-        assert second.wait() == 0
+        # The signal may come before it handles signals.
+        assert second.wait() in (0, -signal.SIGTERM)
         agent.end()
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
