@@ -1,5 +1,6 @@
 //! `conns events`: a live log of lifecycle events.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::flags::{AgentFlags, EventsFlags, EventsFormat};
 use crate::follow::{Stop, ask, follow};
 use crate::list::parse_filter;
 use crate::losses::Losses;
+use crate::past::{self, Asked};
 use crate::terminal;
 
 /// Runs `events`; true if some were lost.
@@ -25,25 +27,40 @@ pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool,
     let mut log = Log::new(flags)?;
     let ask = ask(&flags.among)?;
     let stop = Stop::on_signals()?;
-    let mut agent = agent::open(agent_flags, flags.among.source, Retention::None, Purpose::Follow)?;
     let mut losses = Losses::default();
     let mut out = terminal::stdout();
     let mut chosen: Vec<Arc<Event>> = Vec::new();
     let kinds: Vec<EventKind> = flags.kind.iter().copied().map(EventKind::from).collect();
-    let mut left = flags.limit.unwrap_or(usize::MAX);
-    let followed = follow(&mut *agent, &ask, (flags.span, &stop), &mut losses, |events| {
+    let left = Cell::new(flags.limit.unwrap_or(usize::MAX));
+    let mut print = |events: &[Arc<Event>]| {
         let is_meant = |event: &&Arc<Event>| {
             (kinds.is_empty() || kinds.contains(&event.kind))
                 && filter.as_ref().is_none_or(|filter| filter.matches(&event.connection))
         };
-        chosen.extend(events.iter().filter(is_meant).take(left).cloned());
-        left -= chosen.len();
+        chosen.extend(events.iter().filter(is_meant).take(left.get()).cloned());
+        left.set(left.get() - chosen.len());
         log.write(&mut out, &chosen)?;
         chosen.clear();
         // The next event may be far away.
         out.flush()?;
-        Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    });
+        Ok(if left.get() == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    // What follows is read from before the history is asked, so that nothing is between them.
+    let mut agent = match flags.ended.to {
+        Some(_) => None,
+        None => Some(agent::open(agent_flags, flags.among.source, Retention::None, Purpose::Follow)?),
+    };
+    if let Some(since_us) = flags.ended.since {
+        let times = past::times(since_us, flags.ended.to)?;
+        let mut before = past::open(agent_flags, &flags.ended.kept, Asked::Ended(times))?;
+        follow(&mut *before, &ask, (None, &stop), &mut losses, &mut print)?;
+    }
+    let followed = match &mut agent {
+        Some(agent) if left.get() > 0 => {
+            follow(&mut **agent, &ask, (flags.span, &stop), &mut losses, &mut print)
+        }
+        _ => Ok(()),
+    };
     let is_any_lost = losses.report_rest();
     followed?;
     Ok(is_any_lost)

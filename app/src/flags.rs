@@ -22,6 +22,7 @@ use conns_core::units;
 
 use crate::completions;
 use crate::kept::KeptFlags;
+use crate::past::{EndedFlags, PastFlags, PeriodFlags};
 
 pub(crate) use source::{ReadFlags, SourceChoice};
 
@@ -83,6 +84,9 @@ Examples:
   conns -x docker                          unix sockets of docker, and who is at their other end
   conns top nginx                          the same as a screen that stays: narrow, sort, open one
   conns why 443                            what limits each connection of port 443
+  conns --at 14:03 nginx                   nginx's connections as they were at 14:03, by the history
+  conns why --from 13:50 --to 14:10        what limited connections then
+  conns events --since yesterday failed    attempts that failed since yesterday, then those to come
   conns --closed --for 30s --sort -duration
                                            connections that close or fail within 30 s, longest first
   conns events refused or rst-in           refused and reset connections, live
@@ -209,6 +213,8 @@ pub(crate) struct ListFlags {
     pub(crate) selection: Selection,
     #[command(flatten)]
     pub(crate) families: families::FamilyFlags,
+    #[command(flatten)]
+    pub(crate) past: PastFlags,
     /// Columns by name; `+name` and `-name` change the default, `all` is every field. Groups: their
     /// field, `connections`, what they sum, `verdicts`. CSV and JSON lines: `snapshot`, its time and host
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, add = completions::columns())]
@@ -286,6 +292,8 @@ const SS: &str = "As in ss, netstat and lsof";
 pub(crate) struct EventsFlags {
     #[command(flatten)]
     pub(crate) among: Among,
+    #[command(flatten)]
+    pub(crate) ended: EndedFlags,
     /// Stop after this time [default: on Ctrl-C]
     #[arg(long = "for", value_name = "TIME", value_parser = parse_span, conflicts_with = "read")]
     pub(crate) span: Option<Duration>,
@@ -338,6 +346,10 @@ pub(crate) struct AbilitiesFlags {
 pub(crate) struct WhyFlags {
     #[command(flatten)]
     pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) past: PastFlags,
+    #[command(flatten)]
+    pub(crate) period: PeriodFlags,
     /// How long to sample before the verdict; a remote agent uses its own window
     #[arg(
         long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span, conflicts_with = "read"

@@ -24,6 +24,7 @@ use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, Format, ListFlags, SsFlags, parse_span};
 use crate::follow::{self, Stop};
 use crate::misspelt_command;
+use crate::past::{self, Asked};
 use crate::terminal::{self, AlternateScreen};
 
 /// The parsed flags, validated before anything is sampled.
@@ -54,7 +55,13 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
     };
     let chosen = flags.selection.among.source;
     let source = flags.families.source(chosen, agent::is_remote(agent_flags, chosen))?;
-    let mut agent = agent::open(agent_flags, source, memory, Purpose::Sample)?;
+    let mut agent = match flags.past.at {
+        Some(_) if plan.interval.is_some() => {
+            return Err(Failure::Usage("--at is of one moment: omit --watch".to_owned()));
+        }
+        Some(at_us) => past::open(agent_flags, &flags.past.kept, Asked::At(at_us))?,
+        None => agent::open(agent_flags, source, memory, Purpose::Sample)?,
+    };
     let Some(interval) = plan.interval else {
         let snapshot = sample_once(&mut *agent, &plan.ask)?;
         let chosen = plan.choose(&snapshot);

@@ -23,6 +23,7 @@ mod local;
 mod losses;
 mod misspelt_command;
 mod pair_key;
+mod past;
 mod secret;
 mod serve;
 mod settings;

@@ -15,6 +15,7 @@ use crate::agent;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, WhyFlags, WhyFormat};
 use crate::list::parse_filter;
+use crate::past::{self, Asked};
 use crate::terminal;
 
 /// Time between two samples.
@@ -35,7 +36,15 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
     }
     // The window is not rotated within the span.
     let (source, memory) = (flags.selection.among.source, Retention::Window(flags.span * 2));
-    let mut agent = agent::open(agent_flags, source, memory, Purpose::Sample)?;
+    let kept = &flags.past.kept;
+    let mut agent = match (flags.past.at, flags.period.from) {
+        (Some(at_us), _) => past::open(agent_flags, kept, Asked::At(at_us))?,
+        (None, Some(from_us)) => {
+            let times = past::times(from_us, flags.period.to)?;
+            past::open(agent_flags, kept, Asked::Verdicts(times))?
+        }
+        (None, None) => agent::open(agent_flags, source, memory, Purpose::Sample)?,
+    };
     let interval = SAMPLE_INTERVAL.min(flags.span / 2);
     let snapshot = observe(&mut *agent, &ask, flags.span, interval)?;
     let mut chosen: Vec<&Connection> = snapshot
@@ -78,7 +87,8 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
         }
     }
     out.flush()?;
-    if agent::is_remote(agent_flags, flags.selection.among.source) {
+    let is_past = flags.past.at.is_some() || flags.period.from.is_some();
+    if !is_past && agent::is_remote(agent_flags, flags.selection.among.source) {
         note_window(&chosen);
     }
     Ok(report_losses(&snapshot.losses))

@@ -41,5 +41,5 @@ pub use usual::{is_of_interest, is_problem, urgency};
 pub use wire::{
     Decoder, EVENTS_PATH, EVENTS_TYPE, EventsAnswer, EventsFrom, EventsQuery, MAX_BODY_BYTES,
     MAX_CONNECTIONS, MAX_EVENTS_PER_ANSWER, QueryError, SNAPSHOT_PATH, SNAPSHOT_TYPE, UpdateDelta,
-    UpdateQuery, VersionRange, WireError, encode_events, encode_update, event_losses,
+    UpdateQuery, VersionRange, WireError, asked_for, encode_events, encode_update, event_losses,
 };

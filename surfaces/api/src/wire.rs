@@ -23,6 +23,7 @@ pub use error::WireError;
 pub use events::{encode_events, event_losses};
 pub use events_answer::EventsAnswer;
 pub use query::{EventsFrom, EventsQuery, QueryError, UpdateQuery};
+pub use selector::asked_for;
 pub use updates::encode_update;
 pub(crate) use updates::encode_update_with;
 pub use v1::Decoder;

@@ -12,6 +12,18 @@ use crate::agent::{AgentError, Ask};
 /// Most namespaces named in a message.
 const MAX_NAMES_LISTED: usize = 20;
 
+/// Which of `connections` are asked for, whatever the view.
+///
+/// # Errors
+/// [`AgentError::NotThere`] if a namespace that is asked for has none of them.
+pub fn asked_for<'c>(
+    ask: &Ask,
+    connections: impl Iterator<Item = &'c Connection> + Clone,
+) -> Result<Vec<bool>, AgentError> {
+    let selector = Selector::new(ask, || connections.clone())?;
+    Ok(connections.map(|connection| selector.contains_in_any_state(connection)).collect())
+}
+
 /// Which connections an `Ask` means, once its namespaces are known.
 pub(super) struct Selector<'a> {
     ask: &'a Ask,

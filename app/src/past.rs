@@ -1,0 +1,211 @@
+//! The agent of a time that has passed: it answers from the history, of this machine or of an agent elsewhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use conns_api::{Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates, asked_for, read_sql};
+use conns_client::Remote;
+use conns_core::model::{Ability, Loss, LossCause, Source, Update};
+use conns_history::{
+    Cell, KeptTables, QueryBounds, ReadRow, Session, Times, condition, events_in, update_at,
+    verdicts_in,
+};
+
+use crate::agent;
+use crate::failure::Failure;
+use crate::flags::AgentFlags;
+use crate::kept::{KeptFlags, kept};
+use crate::when;
+
+/// When it was.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PastFlags {
+    /// As it was at this time, by the history: 14:03, `yesterday 14:03`, 2026-11-28T14:03, `5m ago`
+    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "read", help_heading = PAST)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) kept: KeptFlags,
+}
+
+/// From when to when verdicts held.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PeriodFlags {
+    /// Verdicts that held from this time on, by the history
+    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with_all = ["at", "read"], help_heading = PAST)]
+    pub(crate) from: Option<i64>,
+    /// Up to this time [default: now]
+    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "from", help_heading = PAST)]
+    pub(crate) to: Option<i64>,
+}
+
+/// From when to when connections ended or failed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EndedFlags {
+    /// First what ended or failed since this time, by the history: 14:03, `yesterday`, `5m ago`
+    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "read", help_heading = PAST)]
+    pub(crate) since: Option<i64>,
+    /// Only up to this time, and nothing of what follows
+    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "since", help_heading = PAST)]
+    pub(crate) to: Option<i64>,
+    #[command(flatten)]
+    pub(crate) kept: KeptFlags,
+}
+
+/// The help heading of flags of the history.
+pub(crate) const PAST: &str = "History";
+
+/// The time from `from` to `to`, or to now.
+pub(crate) fn times(from_us: i64, to_us: Option<i64>) -> Result<Times, Failure> {
+    let to_us = match to_us {
+        Some(to_us) => to_us,
+        None => when::parse("now").map_err(Failure::Usage)?,
+    };
+    if from_us > to_us {
+        let (from, to) = (when::shown(from_us), when::shown(to_us));
+        return Err(Failure::Usage(format!("{from} is after {to}")));
+    }
+    Ok(Times { from_us, to_us })
+}
+
+/// What is asked of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// What was open at a moment.
+    At(i64),
+    /// The verdicts of a time.
+    Verdicts(Times),
+    /// What ended in a time.
+    Ended(Times),
+}
+
+/// Opens the agent of the past.
+pub(crate) fn open(
+    agent_flags: &AgentFlags,
+    kept_flags: &KeptFlags,
+    asked: Asked,
+) -> Result<Box<dyn Agent>, Failure> {
+    let from = match agent::remote(agent_flags, None)? {
+        Some(remote) => From::Elsewhere(Elsewhere(Box::new(remote))),
+        None => From::Here(kept(kept_flags)?.map_err(Failure::NoAnswer)?),
+    };
+    Ok(Box::new(PastAgent { from, asked }))
+}
+
+enum From {
+    Here(Arc<Session>),
+    Elsewhere(Elsewhere),
+}
+
+struct PastAgent {
+    from: From,
+    asked: Asked,
+}
+
+impl PastAgent {
+    fn update(&mut self) -> Result<Update, AgentError> {
+        let kept = self.from.tables();
+        let read = match self.asked {
+            Asked::At(at_us) => update_at(kept, at_us),
+            Asked::Verdicts(times) => verdicts_in(kept, times),
+            Asked::Ended(times) => update_at(kept, times.to_us),
+        };
+        read.map_err(unavailable)
+    }
+}
+
+fn unavailable(why: String) -> AgentError {
+    AgentError::Unavailable(format!("cannot read the history: {why}"))
+}
+
+impl Agent for PastAgent {
+    fn updates(&mut self, ask: &Ask, _: Pace) -> Result<Box<dyn Updates>, AgentError> {
+        let mut update = self.update()?;
+        let mut snapshot = (*update.snapshot).clone();
+        let mut is_asked = asked_for(ask, snapshot.connections.iter())?.into_iter();
+        snapshot.connections.retain(|_| is_asked.next() == Some(true));
+        update.snapshot = Arc::new(snapshot);
+        Ok(Box::new(One(Some(Arc::new(update)))))
+    }
+
+    fn events(&mut self, ask: &Ask, _: Start) -> Result<Box<dyn Events>, AgentError> {
+        let times = match self.asked {
+            Asked::At(at_us) => Times { from_us: at_us, to_us: at_us },
+            Asked::Verdicts(times) | Asked::Ended(times) => times,
+        };
+        let (mut events, has_more) = events_in(self.from.tables(), times).map_err(unavailable)?;
+        let connections = events.iter().map(|event| &event.connection);
+        let mut is_asked = asked_for(ask, connections)?.into_iter();
+        events.retain(|_| is_asked.next() == Some(true));
+        let omitted = has_more.then(|| Loss::one(Source::History, LossCause::EventsForgotten));
+        let losses = omitted.into_iter().collect();
+        Ok(Box::new(OneBatch(Some(EventBatch { events, losses, has_more: false, is_last: true }))))
+    }
+
+    fn abilities(&mut self) -> Result<Vec<Ability>, AgentError> {
+        Err(AgentError::NotThere(
+            "abilities are of the present: omit the time".to_owned(),
+        ))
+    }
+}
+
+/// The only update.
+struct One(Option<Arc<Update>>);
+
+impl Updates for One {
+    fn next(&mut self, _: Duration) -> Result<Option<Arc<Update>>, AgentError> {
+        match self.0.take() {
+            Some(update) => Ok(Some(update)),
+            None => Err(AgentError::Unavailable("the past has one state".to_owned())),
+        }
+    }
+}
+
+/// The only batch.
+struct OneBatch(Option<EventBatch>);
+
+impl Events for OneBatch {
+    fn next(&mut self, _: Duration) -> Result<EventBatch, AgentError> {
+        Ok(self.0.take().unwrap_or(EventBatch { is_last: true, ..EventBatch::default() }))
+    }
+}
+
+/// The history of an agent elsewhere, which answers in SQL.
+struct Elsewhere(Box<Remote>);
+
+impl KeptTables for Elsewhere {
+    fn rows(
+        &mut self,
+        table: &str,
+        times: Times,
+        each: &mut dyn FnMut(&ReadRow<'_>),
+    ) -> Result<(), String> {
+        let most = QueryBounds::default().rows;
+        let condition = condition(table, times);
+        for page in 0.. {
+            let offset = page * most;
+            let sql = format!("select * from {table} where {condition} limit {most} offset {offset}");
+            let text = self.0.sql(&sql, most).map_err(|error| error.to_string())?;
+            let (answer, _) = read_sql(&text)?;
+            for row in &answer.rows {
+                each(&|name| {
+                    let place = answer.columns.iter().position(|column| column == name);
+                    place.and_then(|at| row.get(at)).cloned().unwrap_or(Cell::Null)
+                });
+            }
+            if answer.rows.len() < most && !answer.has_more {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From {
+    fn tables(&mut self) -> &mut dyn KeptTables {
+        match self {
+            Self::Here(session) => session,
+            Self::Elsewhere(elsewhere) => elsewhere,
+        }
+    }
+}
