@@ -2,11 +2,12 @@
 //! its kept row: both give the same.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use conns_core::model::{CloseReason, Connection, EventKind, unmapped};
 use conns_core::query::{Field, Value, find_field};
+use ipnet::IpNet;
 
 use super::TEXTS;
 use super::sum::FIGURES;
@@ -174,7 +175,7 @@ impl<'a> Ended<'a> {
         let direction = word(Key::Direction);
         let service_port =
             service_port(direction.as_deref(), port(Key::LocalPort), port(Key::RemotePort));
-        let network = || fields.address(Key::RemoteAddr).map(network_of);
+        let network = || fields.address(Key::RemoteAddr).and_then(network_of);
         Self {
             is_failed,
             process: word(Key::Process),
@@ -252,22 +253,19 @@ fn service_port(direction: Option<&str>, local: Option<u16>, remote: Option<u16>
 }
 
 /// The network of an address, as text.
-fn network_of(address: IpAddr) -> Cow<'static, str> {
-    match unmapped(address) {
-        address if address.is_loopback() => Cow::Borrowed("loopback"),
-        IpAddr::V4(v4) => {
-            let network = Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << 8));
-            format!("{network}/24").into()
-        }
-        IpAddr::V6(v6) => {
-            let network = Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 80));
-            format!("{network}/48").into()
-        }
+fn network_of(address: IpAddr) -> Option<Cow<'static, str>> {
+    let address = unmapped(address);
+    if address.is_loopback() {
+        return Some(Cow::Borrowed("loopback"));
     }
+    let network = IpNet::new(address, if address.is_ipv4() { 24 } else { 48 }).ok()?;
+    Some(network.trunc().to_string().into())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use conns_core::model::{Closed, Direction, Known, Moment, Source};
     use conns_fixtures::{Tcp, connection, established, known, owner};
     use proptest::prelude::*;
@@ -309,7 +307,7 @@ mod tests {
             ("::ffff:127.0.0.1", "loopback"),
             ("::1", "loopback"),
         ] {
-            assert_eq!(network_of(address.parse().unwrap()), wanted);
+            assert_eq!(network_of(address.parse().unwrap()).as_deref(), Some(wanted));
         }
     }
 
