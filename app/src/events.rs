@@ -22,7 +22,7 @@ use crate::losses::Losses;
 use crate::past::{self, Asked};
 use crate::terminal;
 
-/// An agent writes its history each second; so long after an event it is there.
+/// An agent writes its history each second: an event is there after this time.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Runs `events`; true if some were lost.

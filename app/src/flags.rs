@@ -7,6 +7,7 @@ mod families;
 pub(crate) mod history;
 #[cfg(target_os = "linux")]
 pub(crate) mod link;
+pub(crate) mod past;
 pub(crate) mod serve;
 mod source;
 pub(crate) mod top;
@@ -21,9 +22,8 @@ use conns_core::model::EventKind;
 use conns_core::units;
 
 use crate::completions;
-use crate::kept::KeptFlags;
-use crate::past::{EndedFlags, PastFlags, PeriodFlags};
 
+use past::{EndedFlags, KeptFlags, PastFlags, PeriodFlags};
 pub(crate) use source::{ReadFlags, SourceChoice};
 
 /// What is this machine connected to: every connection with its process, its health, and why it is slow

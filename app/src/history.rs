@@ -56,7 +56,7 @@ fn print(session: &Session, status: &HistoryStatus) -> Result<(), Failure> {
     let width = terminal::size().map(|(width, _)| width);
     let palette = terminal::palette(Colour::Auto);
     plain_table(&mut out, Layout { width, header: true, palette }, &titles, &right, &rows)?;
-    writeln!(out, "\nAn agent looked from … to …:")?;
+    writeln!(out, "\nAn agent sampled from … to …:")?;
     /// Most lines of these.
     const LINES: usize = 10;
     let omitted = status.watched_us.len().saturating_sub(LINES);

@@ -3,25 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
 use conns_api::field_json;
 use conns_core::model::Update;
 use conns_history::{HistoryReader, KeptIn, ReadAccess, Table, kept_tables, live_tables};
 
 use crate::environment::variable;
 use crate::failure::Failure;
+use crate::flags::past::KeptFlags;
 use crate::serve::history::default_path;
 
 /// The file if no flag names one: the variable of the setting `history.path`.
 const PATH_VARIABLE: &str = "CONNS_HISTORY_PATH";
-
-/// Which history of this machine is read.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct KeptFlags {
-    /// Read the history in FILE [default: that of the agent of this machine; env: CONNS_HISTORY_PATH]
-    #[arg(long = "history", value_name = "FILE", conflicts_with_all = ["agent", "read"])]
-    pub(crate) path: Option<PathBuf>,
-}
 
 /// The history of this machine, or why it cannot be read.
 pub(crate) fn kept(flags: &KeptFlags) -> Result<KeptIn, Failure> {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
-use conns_api::{Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates, asked_for, read_sql};
+use conns_api::{
+    Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates, asked_for, read_sql,
+};
 use conns_client::Remote;
 use conns_core::model::{Ability, Loss, LossCause, Source, Update};
 use conns_history::{
@@ -15,45 +16,9 @@ use conns_history::{
 use crate::agent;
 use crate::failure::Failure;
 use crate::flags::AgentFlags;
-use crate::kept::{KeptFlags, kept};
+use crate::flags::past::KeptFlags;
+use crate::kept::kept;
 use crate::when;
-
-/// When it was.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct PastFlags {
-    /// As it was at this time, by the history: 14:03, `yesterday 14:03`, 2026-11-28T14:03, `5m ago`
-    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "read", help_heading = PAST)]
-    pub(crate) at: Option<i64>,
-    #[command(flatten)]
-    pub(crate) kept: KeptFlags,
-}
-
-/// From when to when verdicts held.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct PeriodFlags {
-    /// Verdicts that held from this time on, by the history
-    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with_all = ["at", "read"], help_heading = PAST)]
-    pub(crate) from: Option<i64>,
-    /// Up to this time [default: now]
-    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "from", help_heading = PAST)]
-    pub(crate) to: Option<i64>,
-}
-
-/// From when to when connections ended or failed.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct EndedFlags {
-    /// First what ended or failed since this time, by the history: 14:03, `yesterday`, `5m ago`
-    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "read", help_heading = PAST)]
-    pub(crate) since: Option<i64>,
-    /// Only up to this time, and nothing of what follows
-    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "since", help_heading = PAST)]
-    pub(crate) to: Option<i64>,
-    #[command(flatten)]
-    pub(crate) kept: KeptFlags,
-}
-
-/// The help heading of flags of the history.
-pub(crate) const PAST: &str = "History";
 
 /// The time from `from` to `to`, or to now.
 pub(crate) fn times(from_us: i64, to_us: Option<i64>) -> Result<Times, Failure> {
@@ -143,9 +108,7 @@ impl Agent for PastAgent {
     }
 
     fn abilities(&mut self) -> Result<Vec<Ability>, AgentError> {
-        Err(AgentError::NotThere(
-            "abilities are of the present: omit the time".to_owned(),
-        ))
+        Err(AgentError::NotThere("abilities are of the present: omit the time".to_owned()))
     }
 }
 
@@ -184,7 +147,8 @@ impl KeptTables for Elsewhere {
         let condition = condition(table, times);
         for page in 0.. {
             let offset = page * most;
-            let sql = format!("select * from {table} where {condition} limit {most} offset {offset}");
+            let sql =
+                format!("select * from {table} where {condition} limit {most} offset {offset}");
             let text = self.0.sql(&sql, most).map_err(|error| error.to_string())?;
             let (answer, _) = read_sql(&text)?;
             for row in &answer.rows {

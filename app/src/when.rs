@@ -55,12 +55,12 @@ fn read(text: &str, now: &Zoned) -> Option<Timestamp> {
     if let Some(day) = day {
         return zoned(day, if time.is_empty() { Time::midnight() } else { clock(time)? });
     }
-    let pieces = Pieces::parse(text).ok()?;
-    let time = pieces.time().unwrap_or(Time::midnight());
-    let local = DateTime::from_parts(pieces.date(), time);
-    match pieces.to_numeric_offset() {
+    let parsed = Pieces::parse(text).ok()?;
+    let time = parsed.time().unwrap_or(Time::midnight());
+    let local = DateTime::from_parts(parsed.date(), time);
+    match parsed.to_numeric_offset() {
         Some(offset) => offset.to_timestamp(local).ok(),
-        None => zoned(pieces.date(), time),
+        None => zoned(parsed.date(), time),
     }
 }
 

@@ -93,7 +93,7 @@ impl Made {
 
     /// A connection that ended then.
     fn ended(&mut self, at: Moment) -> Connection {
-        let is_inbound = self.next() % 3 > 0;
+        let is_inbound = !self.next().is_multiple_of(3);
         let remote = self.few(4000);
         let (near, far) = match is_inbound {
             true => (443, 32_768 + self.next() % 28_000),
@@ -113,7 +113,7 @@ impl Made {
         let mut socket = with_cookie(self.cookie, socket);
         let (sent, received) = (self.spread(1 << 20), self.spread(1 << 18));
         let segments = (sent / 1448 + 1) as u32;
-        let lost = if self.next() % 20 == 0 { self.few(8) as u32 } else { 0 };
+        let lost = if self.next().is_multiple_of(20) { self.few(8) as u32 } else { 0 };
         let rtt = 200 + self.spread(1 << 17) as u32;
         socket.tcp = Tcp {
             rtt_us: rtt,
@@ -136,7 +136,7 @@ impl Made {
             monotonic_us: at.monotonic_us.saturating_sub(duration),
             wall_us: at.wall_us - duration.cast_signed(),
         };
-        let resets = self.next() % 25 == 0;
+        let resets = self.next().is_multiple_of(25);
         let mut made = self.base.clone();
         made.socket = socket.into();
         if let Some(by) = by {
@@ -157,7 +157,7 @@ impl Made {
             at,
             duration_us: known(duration),
             how: if resets { CloseReason::ResetReceived } else { CloseReason::Fin },
-            first_closer: known(if self.next() % 2 == 0 { Closer::Local } else { Closer::Remote }),
+            first_closer: known(if self.next().is_multiple_of(2) { Closer::Local } else { Closer::Remote }),
             fin_received: !resets,
         });
         made
@@ -216,7 +216,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
             ),
         ),
         (
-            "a tenth by ending",
+            "a tenth by reason",
             format!("select ended, count(*), avg(rtt_us) from closed where {times} group by 1"),
         ),
         (

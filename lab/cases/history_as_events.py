@@ -134,8 +134,8 @@ def past(history, server):
         assert "127.0.0.1" in why, why
         ended = conns("events", "--since", "1m ago", "--to", "now", f"pid = {os.getpid()}", *source)
         assert len([line for line in ended.splitlines() if " closed " in line]) >= len(held), ended
-    nobody = conns("--at", "2001-01-01", "--history", history, fails=True)
-    assert "no agent looked" in nobody, nobody
+    without = conns("--at", "2001-01-01", "--history", history, fails=True)
+    assert "no agent sampled" in without, without
     agent.end()
 
 
@@ -189,7 +189,7 @@ def disks(directory):
                 pass
         full = os.statvfs(disk)
         assert full.f_bavail == 0, full
-        # Writes fail, or replace older rows; the agent goes on, and says so as long as they fail.
+        # Writes fail, or replace older rows; the agent goes on, and reports it as long as they fail.
         traffic(server, 200)
         waiting.until("the agent goes on", lambda: health() is not None)
         assert subprocess.run(["sqlite3", f"file:{history}?mode=ro", "pragma integrity_check"], stdout=subprocess.PIPE, text=True).stdout.strip() == "ok"
@@ -208,7 +208,7 @@ def disks(directory):
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         line = second.stderr.readline()
         while "another agent" not in line:
-            assert line, "the second agent does not say that the first one writes"
+            assert line, "the second agent does not report that the first one writes"
             line = second.stderr.readline()
         second.send_signal(signal.SIGTERM)
         # The signal may come before it handles signals.

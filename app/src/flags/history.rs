@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::kept::KeptFlags;
+use super::past::KeptFlags;
 use crate::when;
 
 /// How far back the history reaches, and how long it will.
@@ -39,7 +39,7 @@ pub(crate) struct ExportFlags {
     /// Up to this time
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub(crate) to: Option<i64>,
-    /// The format [default: by the ending of the file, else csv]
+    /// The format [default: by the extension of the file, else csv]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ExportFormat>,
     #[command(flatten)]

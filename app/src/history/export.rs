@@ -43,10 +43,10 @@ pub(super) fn run(flags: &ExportFlags) -> Result<(), Failure> {
         )));
     }
     let mut rows = Rows { scan: table.scan(times).map_err(Failure::NoAnswer)?, table, times };
-    let ending = flags.file.extension().and_then(|ending| ending.to_str());
-    let by_ending =
-        if ending == Some("parquet") { ExportFormat::Parquet } else { ExportFormat::Csv };
-    let written = match flags.format.unwrap_or(by_ending) {
+    let extension = flags.file.extension().and_then(|extension| extension.to_str());
+    let by_extension =
+        if extension == Some("parquet") { ExportFormat::Parquet } else { ExportFormat::Csv };
+    let written = match flags.format.unwrap_or(by_extension) {
         ExportFormat::Csv => write_csv(output(&flags.file)?, &mut rows),
         ExportFormat::Parquet => write_parquet(output(&flags.file)?, &mut rows),
     };

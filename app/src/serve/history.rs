@@ -1,6 +1,6 @@
 //! Keeps the history: a thread that reads what the sampler publishes, as clients do, and writes it once a second.
 //!
-//! The agent runs without a history where the file cannot be opened or written; a loss says so.
+//! The agent runs without a history where the file cannot be opened or written; a loss reports that.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -183,7 +183,7 @@ pub(crate) fn remove(
     Ok(())
 }
 
-/// The oldest blocks that lie together and are to become one: of one level, so many of them, or with so many rows.
+/// The oldest blocks that lie together and are to become one: of one level, [`MERGED_BLOCKS`] of them, or with [`FULL_ROWS`] rows.
 fn run_to_merge(heads: &[Head]) -> Option<&[Head]> {
     let mut from = 0;
     while let Some(first) = heads.get(from) {

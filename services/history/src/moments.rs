@@ -17,7 +17,7 @@ use crate::table::{Scan, Times};
 
 /// Open connections are kept at least that often: a minute, and some time for a sample that is late.
 const STEP_US: i64 = 75_000_000;
-/// While an agent looks, the end of its time is written that often: five seconds, and one for a write that is late.
+/// While an agent samples, the end of its time is written that often: five seconds, and one for a write that is late.
 const WRITTEN_WITHIN_US: i64 = 6_000_000;
 /// Most events of an answer.
 const MAX_EVENTS: usize = 1_000_000;
@@ -88,11 +88,7 @@ impl KeptTables for Arc<Session> {
 }
 
 /// Whether a row has a part in `times`.
-fn has_part(
-    scan: &dyn Scan,
-    places: &HashMap<&str, usize>,
-    times: Times,
-) -> Result<bool, String> {
+fn has_part(scan: &dyn Scan, places: &HashMap<&str, usize>, times: Times) -> Result<bool, String> {
     let time = |name: &str| -> Result<Option<i64>, String> {
         let Some(at) = places.get(name) else { return Ok(None) };
         Ok(match scan.cell(*at)? {
@@ -102,7 +98,8 @@ fn has_part(
     };
     let at = time("at_us")?;
     let (first, last) = (at.or(time("from_us")?), at.or(time("to_us")?));
-    Ok(first.is_none_or(|first| first <= times.to_us) && last.is_none_or(|last| last >= times.from_us))
+    Ok(first.is_none_or(|first| first <= times.to_us)
+        && last.is_none_or(|last| last >= times.from_us))
 }
 
 /// What identifies a connection in kept rows. Peers of one UDP socket differ in their remote ends only.
@@ -125,10 +122,35 @@ fn whole(row: &ReadRow<'_>, name: &str) -> Option<i64> {
 
 /// Columns of a row that are as true of the connection before: what it is, and how it began.
 const LASTING: [&str; 29] = [
-    "at_us", "netns_inode", "cookie", "proto", "family", "direction", "local_addr", "local_port",
-    "remote_addr", "remote_port", "netns", "inode", "interface", "pid", "process", "user",
-    "process_uid", "container", "unit", "cgroup", "opener", "opener_pid", "app", "remote_name",
-    "opened_at_us", "handshake_us", "first_use_us", "uid", "state",
+    "at_us",
+    "netns_inode",
+    "cookie",
+    "proto",
+    "family",
+    "direction",
+    "local_addr",
+    "local_port",
+    "remote_addr",
+    "remote_port",
+    "netns",
+    "inode",
+    "interface",
+    "pid",
+    "process",
+    "user",
+    "process_uid",
+    "container",
+    "unit",
+    "cgroup",
+    "opener",
+    "opener_pid",
+    "app",
+    "remote_name",
+    "opened_at_us",
+    "handshake_us",
+    "first_use_us",
+    "uid",
+    "state",
 ];
 
 /// The connection of a later row, of which only what lasts is taken.
@@ -151,11 +173,12 @@ fn moment(wall_us: i64) -> Moment {
 /// What was open at a moment.
 ///
 /// # Errors
-/// That nobody looked then, or why it cannot be read.
+/// That no agent sampled then, or why it cannot be read.
 pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, String> {
-    looked(kept, Times { from_us: at_us, to_us: at_us })?;
+    sampled(kept, Times { from_us: at_us, to_us: at_us })?;
     let own_netns = kept.own_netns();
-    let mut found: HashMap<Key, Option<Connection>, foldhash::fast::RandomState> = HashMap::default();
+    let mut found: HashMap<Key, Option<Connection>, foldhash::fast::RandomState> =
+        HashMap::default();
     let before = Times { from_us: at_us - STEP_US, to_us: at_us };
     kept.rows("samples", before, &mut |row| {
         found.insert(key(row), connection(row, own_netns));
@@ -183,7 +206,7 @@ pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, String
 /// # Errors
 /// As [`update_at`].
 pub fn verdicts_in(kept: &mut dyn KeptTables, times: Times) -> Result<Update, String> {
-    looked(kept, times)?;
+    sampled(kept, times)?;
     let own_netns = kept.own_netns();
     let mut connections = Vec::new();
     kept.rows("verdicts", times, &mut |row| connections.extend(connection(row, own_netns)))?;
@@ -207,7 +230,7 @@ pub fn events_in(
     kept: &mut dyn KeptTables,
     times: Times,
 ) -> Result<(Vec<Arc<Event>>, bool), String> {
-    looked(kept, times)?;
+    sampled(kept, times)?;
     let own_netns = kept.own_netns();
     let mut events = Vec::new();
     let mut has_more = false;
@@ -226,12 +249,12 @@ pub fn events_in(
     Ok((events.into_iter().zip(1..).map(event).collect(), has_more))
 }
 
-/// Fails where no agent looked at any moment of a time.
-fn looked(kept: &mut dyn KeptTables, times: Times) -> Result<(), String> {
-    let mut has_looked = false;
+/// Fails where no agent sampled at any moment of a time.
+fn sampled(kept: &mut dyn KeptTables, times: Times) -> Result<(), String> {
+    let mut has_sampled = false;
     let since = Times { from_us: times.from_us.saturating_sub(WRITTEN_WITHIN_US), ..times };
-    kept.rows("watched", since, &mut |_| has_looked = true)?;
-    if has_looked {
+    kept.rows("watched", since, &mut |_| has_sampled = true)?;
+    if has_sampled {
         return Ok(());
     }
     let mut nearest: Option<(i64, i64)> = None;
@@ -244,8 +267,10 @@ fn looked(kept: &mut dyn KeptTables, times: Times) -> Result<(), String> {
         }
     })?;
     Err(match nearest {
-        Some((us, _)) => format!("no agent looked then; the nearest time at which one did is {}", date(us)),
-        None => "no agent has looked yet".to_owned(),
+        Some((us, _)) => {
+            format!("no agent sampled then; the nearest time at which one did is {}", date(us))
+        }
+        None => "no agent has sampled yet".to_owned(),
     })
 }
 
@@ -261,7 +286,12 @@ fn update(at_us: i64, mut connections: Vec<Connection>) -> Update {
         connection.stats.serial = serial;
     }
     let at = moment(at_us);
-    let snapshot =
-        Snapshot { sequence: 1, machine: Arc::<Machine>::default(), at, connections, losses: Vec::new() };
+    let snapshot = Snapshot {
+        sequence: 1,
+        machine: Arc::<Machine>::default(),
+        at,
+        connections,
+        losses: Vec::new(),
+    };
     Update { snapshot: Arc::new(snapshot), ..Update::default() }
 }

@@ -74,7 +74,7 @@ impl TableWriter {
     fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)]) {
         self.rows.push(connection, given);
         if self.rows.len() >= FULL_ROWS
-            || self.rows.len() % 256 == 0 && self.rows.bytes() >= BLOCK_BYTES
+            || self.rows.len().is_multiple_of(256) && self.rows.bytes() >= BLOCK_BYTES
         {
             self.encode();
         }

@@ -1,6 +1,6 @@
 //! What is kept: every row that an agent saw, with the same values, in a file that does not exceed its size.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows only the functions marked #[test] as tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy knows only the functions marked #[test] as tests")]
 
 mod made;
 
@@ -200,7 +200,7 @@ fn a_damaged_block_is_an_error_of_the_query_and_goes_when_blocks_are_merged() {
 }
 
 #[test]
-fn nobody_looked_is_another_thing_than_no_row() {
+fn no_agent_sampled_is_another_thing_than_no_row() {
     let folder = Folder::new("watched");
     let path = folder.file();
     let mut history = open(&path, 16 * MIB, 100);

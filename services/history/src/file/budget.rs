@@ -124,12 +124,12 @@ impl Budget {
         self.used.get(space.place()).copied().unwrap_or(0)
     }
 
-    /// Notes that a table takes so many bytes more.
+    /// Notes that a table takes `bytes` more.
     pub(crate) fn add(&mut self, table: KeptTable, bytes: i64) {
         self.add_to(Space::of(table), bytes);
     }
 
-    /// Notes that a space takes so many bytes more.
+    /// Notes that a space takes `bytes` more.
     pub(crate) fn add_to(&mut self, space: Space, bytes: i64) {
         if let Some(used) = self.used.get_mut(space.place()) {
             *used += bytes;
@@ -217,7 +217,7 @@ impl super::HistoryFile {
             self.configured_bytes.min(used.saturating_add(room)).min(self.fitting_bytes);
     }
 
-    /// By how many bytes the file may grow; `None` where the system does not say.
+    /// By how many bytes the file may grow; `None` where the system does not report it.
     #[cfg(unix)]
     fn room_bytes(&self) -> Option<i64> {
         let system = rustix::fs::fstatvfs(&self.lock).ok()?;

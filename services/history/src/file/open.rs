@@ -191,9 +191,9 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.into();
-    name.push(ending);
+    name.push(suffix);
     name.into()
 }
 
@@ -283,8 +283,8 @@ fn private(path: &Path) {
 fn set_aside(path: &Path, now_us: i64, why: String) -> Result<SetAside, HistoryError> {
     let seconds = now_us / 1_000_000;
     let renamed = beside(path, &format!(".set-aside-{seconds}"));
-    for ending in ["", "-wal", "-shm"] {
-        let (from, to) = (beside(path, ending), beside(&renamed, ending));
+    for suffix in ["", "-wal", "-shm"] {
+        let (from, to) = (beside(path, suffix), beside(&renamed, suffix));
         match fs::rename(&from, &to) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -1,4 +1,4 @@
--- Format 1 of the history. `PRAGMA user_version` is the format, `application_id` says that the file is one.
+-- Format 1 of the history. `PRAGMA user_version` is the format, `application_id` marks the file as one.
 create table blocks (
     id integer primary key,
     kept integer not null,          -- the table, KeptTable::number
@@ -33,7 +33,7 @@ create table removed (
     rows integer not null,
     until_us integer not null       -- the latest time of a removed row
 );
--- When an agent looked, and what it lost.
+-- When an agent sampled, and what it lost.
 create table watched (
     id integer primary key,
     from_us integer not null,

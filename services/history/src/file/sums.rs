@@ -66,7 +66,7 @@ pub(crate) fn load(
     let found = statement.query_row(params![number(period), start_us], blobs).optional()?;
     let (folded, pending) = found.unwrap_or_default();
     let decoded = |blob: Option<Vec<u8>>| match blob {
-        Some(blob) => PeriodSums::decode(&blob).map_err(|error| unreadable(error)),
+        Some(blob) => PeriodSums::decode(&blob).map_err(unreadable),
         None => Ok(PeriodSums::default()),
     };
     Ok(Stored { folded: decoded(folded)?, pending: decoded(pending)? })

@@ -1,8 +1,8 @@
 //! A block: some rows of one table, column by column. Each column is compressed by itself, so that a query decodes only
 //! those that it reads.
 //!
-//! Format 1: the format number, a byte; rows and columns, as varints (LEB128). Then for each column its number, a byte that says how it
-//! is encoded, and its length, as a varint; then their bytes, in the same order. A column that is not in a block is `NULL` in each row.
+//! Format 1: the format number, a byte; rows and columns, as varints (LEB128). Then for each column its number, a byte for its
+//! encoding, and its length, as a varint; then their bytes, in the same order. A column that is not in a block is `NULL` in each row.
 //! A block comes from a file, so nothing that is in it is trusted.
 
 use std::net::IpAddr;
@@ -221,7 +221,7 @@ impl<'a> Rest<'a> {
         Err(Damaged::Bytes("a number is too long"))
     }
 
-    /// A number of things of which there are at most so many.
+    /// A count, which is at most `most`.
     fn count(&mut self, most: usize) -> Result<usize, Damaged> {
         let count = usize::try_from(self.number()?).ok().filter(|count| *count <= most);
         count.ok_or(Damaged::Bytes("a count is too large"))

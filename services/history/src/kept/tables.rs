@@ -219,7 +219,7 @@ const LAST: [Given; 8] = [
         "verdict_since_us",
         ColumnKind::Integer,
         SAMPLES,
-        "Since when it has this verdict, as far as the agent looked",
+        "Since when it has this verdict, as far as the agent sampled it",
     ),
     (80, "protocol", ColumnKind::Text, LAYERS, "The protocol"),
     (81, "certainty", ColumnKind::Text, LAYERS, "How certain that is: certain, likely, or port"),

@@ -1,4 +1,4 @@
-//! A kept table: the rows of its blocks, those that the times of a query exclude left out.
+//! A kept table: the rows of its blocks, without those that the times of a query exclude.
 
 use std::sync::LazyLock;
 

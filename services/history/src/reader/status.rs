@@ -1,4 +1,4 @@
-//! How far back each table reaches, what it takes, and when an agent looked.
+//! How far back each table reaches, what it takes, and when an agent sampled.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ const DAY_US: i64 = 24 * 3600 * 1_000_000;
 
 /// The columns of `watched`.
 const WATCHED: [(&str, ColumnKind, &str); 6] = [
-    ("from_us", Integer, "Since when an agent looked, microseconds since 1970-01-01 UTC"),
+    ("from_us", Integer, "Since when an agent sampled, microseconds since 1970-01-01 UTC"),
     ("to_us", Integer, "Until when"),
     ("instance", Text, "The run of the agent"),
     (
@@ -72,7 +72,7 @@ pub struct HistoryStatus {
     pub file_bytes: u64,
     /// Most bytes of it.
     pub size_bytes: u64,
-    /// When an agent looked: from when to when, oldest first.
+    /// When an agent sampled: from when to when, oldest first.
     pub watched_us: Vec<(i64, i64)>,
 }
 
@@ -91,9 +91,9 @@ impl Session {
             let watched = watched.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let watched = watched.collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
             let day_us = now_us - DAY_US;
-            let looked = watched.iter().map(|(from, to)| (to - day_us.max(*from)).max(0)).sum();
+            let sampled = watched.iter().map(|(from, to)| (to - day_us.max(*from)).max(0)).sum();
             let budget = Budget::read(connection, Budget::of_size(size))?;
-            let day = Day { from_us: day_us, looked_us: looked };
+            let day = Day { from_us: day_us, sampled_us: sampled };
             let rows = KeptTable::ALL.map(|table| of_rows(connection, table, &budget, day));
             let sums = Period::ALL.map(|period| of_sums(connection, period, &budget, day));
             Ok(HistoryStatus {
@@ -111,14 +111,14 @@ impl Session {
 struct Day {
     /// When it began.
     from_us: i64,
-    /// How long of it an agent looked.
-    looked_us: i64,
+    /// How long of it an agent sampled.
+    sampled_us: i64,
 }
 
 impl Day {
     /// How long `share` lasts if this many bytes were written.
     fn lasts_us(self, share: i64, bytes: i64) -> Option<u64> {
-        let us = i128::from(share) * i128::from(self.looked_us) / i128::from(bytes.max(1));
+        let us = i128::from(share) * i128::from(self.sampled_us) / i128::from(bytes.max(1));
         (bytes > 0).then(|| u64::try_from(us).unwrap_or(u64::MAX))
     }
 }
@@ -168,7 +168,7 @@ fn of_sums(
     // Each period takes what the others took.
     let a_period = bytes / rows.max(1);
     let length = last.map_or(0, |start| period.end(start) - start);
-    let whole = Day { looked_us: length, ..day };
+    let whole = Day { sampled_us: length, ..day };
     let lasts_us = whole.lasts_us(budget.share(space), a_period);
     let extent = (rows, first, end, bytes, 0);
     status_of(connection, (name_of(period), space.number()), extent, lasts_us)
@@ -221,7 +221,7 @@ pub(super) fn tables(kept: &KeptIn) -> [Arc<dyn Table>; 2] {
     };
     let watched = MemoryTable::new(
         "watched",
-        "When an agent looked, and what it lost: in a time without a row nobody looked",
+        "When an agent sampled, and what it lost: in a time without a row no agent sampled",
         &WATCHED,
         watched,
     );

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::Counts;
-use super::sum::{FIGURES, Sum, Total};
+use super::ended::FIGURES;
+use super::sum::{Sum, Total};
 use super::texts::Texts;
 use super::{Key, MAX_COUNTS, MAX_GROUPS, MAX_TEXT_BYTES, PeriodSums, TEXTS};
 

@@ -1,4 +1,4 @@
-//! When the agent looked, and what it lost: the table `watched`. A time without a row there is one in which nobody looked.
+//! When the agent sampled, and what it lost: the table `watched`. A time without a row there is one in which no agent sampled.
 
 use std::collections::BTreeSet;
 

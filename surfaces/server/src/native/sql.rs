@@ -40,7 +40,7 @@ pub(super) fn answer(native: &Native, asked: &Asked, body: &[u8]) -> Result<Resp
 
 /// What the history is read from.
 fn kept(native: &Native) -> KeptIn {
-    let none = "this agent keeps no history: `history.size` is 0, or its log says why the file cannot be used";
+    let none = "this agent keeps no history: `history.size` is 0, or its log has the reason why the file cannot be used";
     let reader = native.about.history.as_ref().ok_or_else(|| none.to_owned())?;
     reader.session().map_err(|error| error.to_string())
 }

@@ -234,6 +234,7 @@ impl Agent {
                 version: "1.2.3".to_owned(),
                 metrics_top: 5,
                 sql: true,
+                history: None,
                 privileges: Arc::new(|| serde_json::Value::Null),
                 now: Arc::new(Moment::default),
                 refusals: Arc::clone(&refusals),
