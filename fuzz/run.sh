@@ -12,7 +12,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream jetstream_control one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt sql transfer history_sums
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream jetstream_control one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt sql transfer history_block history_sums
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}

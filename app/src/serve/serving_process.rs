@@ -1,7 +1,7 @@
 //! The serving process: it has copies of the collector's updates and events, and serves clients from them.
 //!
 //! Invariant: it gives up everything before the collector's first update, and so before the first byte of a
-//! client. It has no file and no other stream than standard input, which is a socket of the collector.
+//! client. It has no file but the history, to read, and no other stream than standard input, which is a socket of the collector.
 
 mod message;
 mod updates;

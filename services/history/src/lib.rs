@@ -19,6 +19,7 @@ mod writer;
 
 pub use cell::Cell;
 pub use file::{HistoryError, ReadAccess, SetAside};
+pub use kept::read_block;
 pub use live::{ListText, live_tables};
 pub use moments::{KeptTables, ReadRow, condition, events_in, update_at, verdicts_in};
 pub use query::{QueryAnswer, QueryBounds, QueryError, query, tables_read};

@@ -203,3 +203,95 @@ impl ReadRows {
         self.block.column(column.number, column.storage, base.as_deref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use conns_core::query::Value;
+    use conns_fixtures::{connection, established, with_cookie};
+    use proptest::prelude::*;
+
+    use super::super::block::encode as encode_columns;
+    use super::*;
+
+    fn block(rows: u64) -> Vec<u8> {
+        let mut made = Rows::new(KeptTable::Samples);
+        for row in 0..rows {
+            let remote = format!("10.0.{}.{}:443", row % 3, row % 200);
+            let one = connection(with_cookie(row, established("192.0.2.1:5000", &remote)));
+            let at = Cell::Integer(1_790_000_000_000_000 + row.cast_signed() * 977);
+            made.push(&one, &[("at_us", at), ("evidence", Cell::text("{}"))]);
+        }
+        made.encode().unwrap().data
+    }
+
+    fn read_all(data: Vec<u8>) -> Result<usize, Damaged> {
+        let rows = ReadRows::read(KeptTable::Samples, data)?;
+        for row in 0..rows.rows() {
+            for column in 0..KeptTable::Samples.columns().len() {
+                rows.cell(row, column)?;
+            }
+        }
+        Ok(rows.rows())
+    }
+
+    #[test]
+    fn a_block_has_the_rows_that_were_encoded() {
+        for rows in [1, 7, 300] {
+            assert_eq!(read_all(block(rows)).unwrap(), rows as usize);
+        }
+    }
+
+    #[test]
+    fn a_block_of_a_later_version_is_refused_and_a_column_it_does_not_have_is_null() {
+        let mut later = block(3);
+        later[0] = 2;
+        assert!(matches!(read_all(later), Err(Damaged::Format(2))));
+        let values = Values::nulls(Storage::Whole, 4);
+        let input = Input { number: 9999, storage: Storage::Whole, values: &values, base: None };
+        let rows = ReadRows::read(KeptTable::Closed, encode_columns(4, &[input])).unwrap();
+        assert_eq!(rows.cell(3, 5).unwrap(), Cell::Null);
+    }
+
+    proptest! {
+        #[test]
+        fn any_numbers_and_texts_come_back(
+            numbers in prop::collection::vec(prop::option::of(any::<i64>()), 1..200),
+            texts in prop::collection::vec(prop::option::of("[a-c]{0,3}|\\PC{0,20}"), 1..200),
+        ) {
+            let mut whole = Values::new(Storage::Whole);
+            // The smallest number stands for NULL.
+            let known = |n: &Option<i64>| n.filter(|n| *n != i64::MIN).map_or(Cell::Null, Cell::Integer);
+            numbers.iter().for_each(|number| whole.push(&known(number)));
+            let mut words = Values::new(Storage::Text);
+            for text in &texts {
+                words.push_value(text.as_deref().map_or(Value::NotApplicable, Value::text));
+            }
+            for (values, storage) in [(&whole, Storage::Whole), (&words, Storage::Text)] {
+                let input = Input { number: 1, storage, values, base: None };
+                let block = Block::read(encode_columns(values.len(), &[input])).unwrap();
+                let read = block.column(1, storage, None).unwrap();
+                for row in 0..values.len() {
+                    prop_assert_eq!(read.cell(row), values.cell(row));
+                }
+            }
+        }
+
+        #[test]
+        fn bytes_of_a_file_do_not_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..400),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        ) {
+            let mut format = bytes.clone();
+            format.insert(0, 1);
+            let _ = read_all(format);
+            let mut changed = block(40);
+            for (place, byte) in changes {
+                let at = place.index(changed.len());
+                changed[at] = byte;
+            }
+            let _ = read_all(changed);
+        }
+    }
+}

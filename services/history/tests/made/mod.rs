@@ -71,7 +71,7 @@ pub(crate) fn ended(number: u64, second: u64) -> Connection {
     made.closed = known(Closed {
         at: closed,
         duration_us: known(1_000_000),
-        how: if number % 5 == 0 { CloseReason::ResetReceived } else { CloseReason::Fin },
+        how: if number.is_multiple_of(5) { CloseReason::ResetReceived } else { CloseReason::Fin },
         first_closer: known(Closer::Local),
         fin_received: true,
     });
