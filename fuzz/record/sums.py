@@ -6,7 +6,7 @@
 import pathlib
 import sys
 
-ENDINGS, BUCKETS = 9, 496
+REASONS, BUCKETS = 9, 496
 
 
 def varint(number):
@@ -33,7 +33,7 @@ def sums(texts, groups, other):
     for figure in range(5):
         plain += numbers(at << 7 * figure for at in range(rows)) + numbers(at % 3 for at in range(rows))
     plain += numbers([3] * rows)
-    kinds = [[at % ENDINGS, 512 + at % BUCKETS, 1024 + at * 7 % BUCKETS] for at in range(rows)]
+    kinds = [[at % REASONS, 512 + at % BUCKETS, 1024 + at * 7 % BUCKETS] for at in range(rows)]
     plain += numbers(step for first, second, third in kinds for step in (first, second - first, third - second))
     return plain + numbers((1 << at % 53) for at in range(3 * rows))
 

@@ -1,6 +1,10 @@
 //! Sums of periods: no connection is lost, in whatever order they are added, merged, written and read.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows only the functions marked #[test] as tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only the functions marked #[test] as tests"
+)]
 
 use std::collections::BTreeMap;
 
@@ -75,7 +79,7 @@ prop_compose! {
         unit in proptest::option::of("[ab]"),
         remote in proptest::option::of("[ab]"),
         service_port in proptest::option::of(0..3_u16),
-        ending in proptest::option::of(proptest::sample::select(vec!["fin", "rst-in", "error"])),
+        reason in proptest::option::of(proptest::sample::select(vec!["fin", "rst-in", "error"])),
         (bytes_out, bytes_in, total_retrans) in any::<(Option<u32>, Option<u32>, Option<u32>)>(),
         (rtt_us, duration_us) in any::<(Option<u16>, Option<u64>)>(),
     ) -> Ended<'static> {
@@ -85,7 +89,7 @@ prop_compose! {
             unit: unit.map(Into::into),
             remote: remote.map(Into::into),
             service_port,
-            ending: ending.map(Into::into),
+            reason: reason.map(Into::into),
             bytes_out: bytes_out.map(Into::into),
             bytes_in: bytes_in.map(Into::into),
             total_retrans: total_retrans.map(Into::into),
@@ -104,8 +108,8 @@ fn assert_totals(sums: &PeriodSums, all: &[Ended<'_>]) {
     let is_failed = all.iter().filter(|ended| ended.is_failed).count();
     assert_eq!(total(sums, "failed"), is_failed as i128);
     assert_eq!(total(sums, "connections"), (all.len() - is_failed) as i128);
-    let endings = columns().iter().filter(|column| column.name.starts_with("ended_"));
-    assert_eq!(endings.map(|column| total(sums, &column.name)).sum::<i128>(), all.len() as i128);
+    let reasons = columns().iter().filter(|column| column.name.starts_with("ended_"));
+    assert_eq!(reasons.map(|column| total(sums, &column.name)).sum::<i128>(), all.len() as i128);
     let bytes = all.iter().filter_map(|ended| ended.bytes_out);
     assert_eq!(total(sums, "bytes_out"), bytes.clone().map(i128::from).sum());
     assert_eq!(total(sums, "bytes_out_known"), bytes.count() as i128);
@@ -121,7 +125,7 @@ proptest! {
         let all: Vec<_> = one.iter().chain(&two).chain(&three).cloned().collect();
         let added = sums_of(&all);
         assert_totals(&added, &all);
-        let [one, two, three] = [&one, &two, &three].map(|part| sums_of(part));
+        let [one, two, three] = [&one, &two, &three].map(sums_of);
         let left = merged(&merged(&one, &two), &three);
         let right = merged(&one, &merged(&two, &three));
         let backwards = merged(&three, &merged(&two, &one));
@@ -152,10 +156,14 @@ proptest! {
 
     #[test]
     fn changed_bytes_are_refused(all in many(40), at: prop::sample::Index, with in 1..=u8::MAX) {
-        let mut encoded = sums_of(&all).encode().unwrap();
+        let sums = sums_of(&all);
+        let mut encoded = sums.encode().unwrap();
         let at = at.index(encoded.len());
         encoded[at] ^= with;
-        prop_assert!(PeriodSums::decode(&encoded).is_err());
+        // A few bits of zstd's frames mean nothing.
+        if let Ok(read) = PeriodSums::decode(&encoded) {
+            prop_assert_eq!(rows(&read), rows(&sums));
+        }
         encoded.truncate(at);
         prop_assert!(PeriodSums::decode(&encoded).is_err());
     }

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use conns_core::query::find_field;
 
 use super::distribution::{Counted, quantile, upper_bound};
-use super::ended::{ENDINGS, Ended};
-use super::sum::{FIGURES, Sum, Total};
+use super::ended::{Ended, FIGURES, REASONS};
+use super::sum::{Sum, Total};
 use super::{PeriodSums, TEXTS};
 use crate::cell::Cell;
 use crate::table::{Column, ColumnKind};
@@ -30,7 +30,7 @@ enum Shown {
     ServicePort,
     Connections,
     Failed,
-    Ending(usize),
+    Reason(usize),
     Total(usize),
     Known(usize),
     Percentile(Counted, u32),
@@ -93,10 +93,10 @@ fn sum_columns() -> Vec<Declared> {
         declared("connections", Shown::Connections, "Connections that ended: rows of closed"),
         declared("failed", Shown::Failed, "Attempts that failed: rows of failed"),
     ];
-    for (at, ending) in ENDINGS.iter().map(|ending| ending.name()).chain(["unknown"]).enumerate() {
-        let meaning = format!("How many of both ended so: {ending}");
-        let name = format!("ended_{}", ending.replace('-', "_"));
-        columns.push(declared(name, Shown::Ending(at), meaning));
+    for (at, reason) in REASONS.iter().map(|reason| reason.name()).chain(["unknown"]).enumerate() {
+        let meaning = format!("How many of both ended so: {reason}");
+        let name = format!("ended_{}", reason.replace('-', "_"));
+        columns.push(declared(name, Shown::Reason(at), meaning));
     }
     for (at, name) in SUMMED.into_iter().enumerate() {
         let meaning = find_field(name).map_or("", |field| field.meaning);
@@ -153,9 +153,9 @@ impl Sum {
         match shown {
             Shown::Connections => Cell::unsigned(self.connections),
             Shown::Failed => Cell::unsigned(self.failed),
-            Shown::Ending(at) => {
-                let mut endings = self.counts.of(Counted::Ending);
-                let found = endings.find(|(ending, _)| usize::from(*ending) == at);
+            Shown::Reason(at) => {
+                let mut reasons = self.counts.of(Counted::Reason);
+                let found = reasons.find(|(reason, _)| usize::from(*reason) == at);
                 Cell::unsigned(found.map_or(0, |(_, count)| count))
             }
             Shown::Total(at) => {

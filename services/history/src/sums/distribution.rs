@@ -6,8 +6,8 @@ use std::num::NonZero;
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// Endings, by their places.
-    Ending,
+    /// Reasons, by their places.
+    Reason,
     /// Round trips, by buckets.
     Rtt,
     /// Durations, by buckets.
@@ -17,7 +17,7 @@ pub(super) enum Counted {
 impl Counted {
     fn number(self) -> u64 {
         match self {
-            Self::Ending => 0,
+            Self::Reason => 0,
             Self::Rtt => 1,
             Self::Duration => 2,
         }
@@ -49,6 +49,10 @@ impl Counts {
             let count = (*entry & MAX_COUNT).saturating_add(count).min(MAX_COUNT);
             *entry = (tag << COUNT_BITS) | count;
             return 0;
+        }
+        if self.0.len() == self.0.capacity() {
+            // Most groups have few; doubling would leave more of the memory unused.
+            self.0.reserve_exact(4 + self.0.len() / 2);
         }
         self.0.insert(at, (tag << COUNT_BITS) | count.min(MAX_COUNT));
         1
@@ -88,7 +92,7 @@ impl Counts {
             let (tag, count) = part?;
             let tag = u64::from(tag);
             let counted = tag >> BUCKET_BITS;
-            let buckets = if counted == 0 { ENDINGS } else { BUCKETS };
+            let buckets = if counted == 0 { REASONS } else { BUCKETS };
             let is_valid = counted < COUNTED
                 && tag & ((1 << BUCKET_BITS) - 1) < u64::from(buckets)
                 && (1..=MAX_COUNT).contains(&count);
@@ -100,8 +104,8 @@ impl Counts {
     }
 }
 
-/// Endings: those that have names, and one for all that are unknown.
-const ENDINGS: u16 = super::ended::ENDINGS.len() as u16 + 1;
+/// Reasons: those that have names, and one for all that are unknown.
+const REASONS: u16 = super::ended::REASONS.len() as u16 + 1;
 
 /// Numbers below have a bucket each.
 const EXACT: u64 = 16;

@@ -2,6 +2,7 @@
 //! its kept row: both give the same.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -10,11 +11,10 @@ use conns_core::query::{Field, Value, find_field};
 use ipnet::IpNet;
 
 use super::TEXTS;
-use super::sum::FIGURES;
 use crate::cell::Cell;
 
-/// The endings that are told apart.
-pub(super) const ENDINGS: [CloseReason; 8] = [
+/// The close reasons, each of which is counted by itself.
+pub(super) const REASONS: [CloseReason; 8] = [
     CloseReason::Fin,
     CloseReason::ResetReceived,
     CloseReason::ResetSent,
@@ -24,6 +24,9 @@ pub(super) const ENDINGS: [CloseReason; 8] = [
     CloseReason::GivenUp,
     CloseReason::Error(0),
 ];
+
+/// How many figures of a connection are summed.
+pub(super) const FIGURES: usize = 5;
 
 /// The port below which a port is taken for that of a service, if it is not known who opened the connection: Linux gives clients
 /// those from 32768 on (`net.ipv4.ip_local_port_range`).
@@ -53,7 +56,7 @@ pub struct Ended<'a> {
     /// The last verdict.
     pub verdict: Option<Cow<'a, str>>,
     /// How it ended, as the field `ended` has it.
-    pub ending: Option<Cow<'a, str>>,
+    pub reason: Option<Cow<'a, str>>,
     /// Payload bytes sent.
     pub bytes_out: Option<u64>,
     /// Payload bytes received.
@@ -187,7 +190,7 @@ impl<'a> Ended<'a> {
             service_port,
             remote: word(Key::RemoteName).or_else(network),
             verdict: text(carried(Key::Verdict)),
-            ending: word(Key::Ended),
+            reason: word(Key::Ended),
             bytes_out: number(&carried(Key::BytesOut)),
             bytes_in: number(&carried(Key::BytesIn)),
             data_segs_out: number(&carried(Key::DataSegsOut)),
@@ -217,11 +220,11 @@ impl<'a> Ended<'a> {
         [self.bytes_out, self.bytes_in, self.data_segs_out, self.total_retrans, self.bytes_retrans]
     }
 
-    /// The place of its ending among [`ENDINGS`], and beyond them if it is unknown.
-    pub(super) fn ending_place(&self) -> u16 {
-        let ending = self.ending.as_deref();
-        let known = ENDINGS.iter().position(|known| ending == Some(known.name()));
-        known.unwrap_or(ENDINGS.len()) as u16
+    /// The place of its reason among [`REASONS`], and beyond them if it is unknown.
+    pub(super) fn reason_place(&self) -> u16 {
+        let reason = self.reason.as_deref();
+        let known = REASONS.iter().position(|known| reason == Some(known.name()));
+        known.unwrap_or(REASONS.len()) as u16
     }
 }
 
@@ -259,7 +262,9 @@ fn network_of(address: IpAddr) -> Option<Cow<'static, str>> {
         return Some(Cow::Borrowed("loopback"));
     }
     let network = IpNet::new(address, if address.is_ipv4() { 24 } else { 48 }).ok()?;
-    Some(network.trunc().to_string().into())
+    let mut text = String::with_capacity("255.255.255.0/24".len());
+    write!(text, "{}", network.trunc()).ok()?;
+    Some(text.into())
 }
 
 #[cfg(test)]
@@ -319,14 +324,14 @@ mod tests {
         }
     }
 
-    fn endings() -> impl Strategy<Value = CloseReason> {
-        proptest::sample::select(ENDINGS.to_vec())
+    fn reasons() -> impl Strategy<Value = CloseReason> {
+        proptest::sample::select(REASONS.to_vec())
     }
 
     proptest! {
         #[test]
         fn a_connection_and_its_row_give_the_same(
-            how in endings(),
+            how in reasons(),
             direction in proptest::option::of(any::<bool>()),
             duration in proptest::option::of(0..u64::MAX),
             (rtt, sent, again, segments) in (0..u32::MAX, any::<u64>(), any::<u64>(), any::<u32>()),
@@ -366,8 +371,8 @@ mod tests {
                 let found = Ended::of_connection(&made, kind);
                 prop_assert_eq!(&found, &Ended::of_row(is_failed, &row(table, &made)));
                 prop_assert_eq!(found.process.as_deref(), Some("curl"));
-                prop_assert_eq!(found.ending.as_deref(), Some(how.name()));
-                prop_assert_eq!(usize::from(found.ending_place()) < ENDINGS.len(), true);
+                prop_assert_eq!(found.reason.as_deref(), Some(how.name()));
+                prop_assert_eq!(usize::from(found.reason_place()) < REASONS.len(), true);
                 if let Some(name) = &name {
                     prop_assert_eq!(found.remote.as_deref(), Some(name.as_str()));
                 }

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 
 use super::distribution::{Counted, Counts, bucket_of};
-use super::ended::Ended;
+use super::ended::{Ended, FIGURES};
 
 /// A figure of which not every connection has a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,9 +14,6 @@ pub(super) struct Total {
     pub(super) known: u64,
 }
 
-/// How many figures of a connection are summed.
-pub(super) const FIGURES: usize = 5;
-
 /// The sum of one group. What would exceed its range stays at the end of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sum {
@@ -26,7 +23,7 @@ pub(super) struct Sum {
     pub(super) failed: u64,
     /// Sums of [`Ended::figures`].
     pub(super) totals: [Total; FIGURES],
-    /// Endings, round trips and durations.
+    /// Reasons, round trips and durations.
     pub(super) counts: Counts,
 }
 
@@ -45,7 +42,7 @@ impl Sum {
             }
         }
         let one = NonZero::<u64>::MIN;
-        let mut new = self.counts.add(Counted::Ending, ended.ending_place(), one);
+        let mut new = self.counts.add(Counted::Reason, ended.reason_place(), one);
         if let Some(us) = ended.rtt_us {
             new += self.counts.add(Counted::Rtt, bucket_of(us), one);
         }
