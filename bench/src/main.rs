@@ -22,6 +22,7 @@ mod run;
 mod screen;
 mod short;
 mod sql;
+mod sums;
 mod table;
 
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Task {
     Screen(screen::Plan),
     /// Measure how long queries in SQL over an agent's live tables take, beside sqlite3.
     Sql(sql::Plan),
+    /// Measure what the sums of an hour cost.
+    Sums(sums::Plan),
     /// Measure transfers of files: conns link beside scp, rsync, rclone, syncthing, uftp, srt, qcp and sendme.
     Link(link::Plan),
     /// Measure conns link over paths of several round trips and losses, and beside one TCP flow.
@@ -126,6 +129,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Memory(plan) => memory::run(&plan),
         Task::Screen(plan) => screen::run(&plan),
         Task::Sql(plan) => sql::run(&plan),
+        Task::Sums(plan) => sums::run(&plan),
         Task::Link(plan) => link::run(&plan),
         Task::LinkMatrix(plan) => link::matrix::run(&plan),
         Task::Fixture(size) => fixture::run(&size),

@@ -444,17 +444,17 @@ impl TcpInfoBuilder {
         self
     }
 
-    /// Milliseconds since payload was last sent or received, but not which.
+    /// Milliseconds since payload was last sent or received, whichever was later.
     pub fn kept_idle(&mut self, ms: u32) -> &mut Self {
         self.keep(Kept::Idle, ms.to_ne_bytes())
     }
 
-    /// Payload bytes sent, but not how often.
+    /// Payload bytes sent, each counted once.
     pub fn kept_payload_sent(&mut self, bytes: u64) -> &mut Self {
         self.keep(Kept::PayloadSent, bytes.to_ne_bytes())
     }
 
-    /// Payload bytes received, but not whether a FIN was.
+    /// Payload bytes received, without the FIN.
     pub fn kept_payload_received(&mut self, bytes: u64) -> &mut Self {
         self.keep(Kept::PayloadReceived, bytes.to_ne_bytes())
     }

@@ -28,7 +28,7 @@ pub const MAX_GROUPS: usize = 20_000;
 /// Most bytes of their texts, each of which stands once.
 const MAX_TEXT_BYTES: usize = 2 * 1024 * 1024;
 /// Most counts of their reasons and histograms together.
-const MAX_COUNTS: usize = 400_000;
+const MAX_COUNTS: usize = 1_000_000;
 
 /// How many columns of a group's key are text.
 const TEXTS: usize = 8;

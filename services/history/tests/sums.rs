@@ -1,6 +1,10 @@
 //! Sums of periods: no connection is lost, in whatever order they are added, merged, written and read.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy knows only the functions marked #[test] as tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only the functions marked #[test] as tests"
+)]
 
 use std::collections::BTreeMap;
 
@@ -152,10 +156,14 @@ proptest! {
 
     #[test]
     fn changed_bytes_are_refused(all in many(40), at: prop::sample::Index, with in 1..=u8::MAX) {
-        let mut encoded = sums_of(&all).encode().unwrap();
+        let sums = sums_of(&all);
+        let mut encoded = sums.encode().unwrap();
         let at = at.index(encoded.len());
         encoded[at] ^= with;
-        prop_assert!(PeriodSums::decode(&encoded).is_err());
+        // A few bits of zstd's frames mean nothing.
+        if let Ok(read) = PeriodSums::decode(&encoded) {
+            prop_assert_eq!(rows(&read), rows(&sums));
+        }
         encoded.truncate(at);
         prop_assert!(PeriodSums::decode(&encoded).is_err());
     }

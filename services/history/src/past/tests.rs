@@ -1,4 +1,4 @@
-//! A connection is kept, read, made a connection, and kept again: both rows are the same, and no field of it differs.
+//! A connection is kept, read, made a connection, and kept again: both rows are the same, and no field of it claims what was not so.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -169,7 +169,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn reason()(
+    fn closing()(
         duration in proptest::option::of(bytes()),
         how in proptest::sample::select(vec![
             CloseReason::Fin, CloseReason::ResetReceived, CloseReason::TimedOut,
@@ -267,7 +267,7 @@ prop_compose! {
     fn any_connection()(
         kind in socketed(),
         (ends, tcp) in (ends(), tcp_info()),
-        (opening, reason) in (proptest::option::of(opening()), proptest::option::of(reason())),
+        (opening, closing) in (proptest::option::of(opening()), proptest::option::of(closing())),
         direction in proptest::option::of(proptest::sample::select(vec![Direction::Inbound, Direction::Outbound])),
         (verdict, queues) in (any_verdict(), any::<(u32, u32)>()),
         rates in proptest::option::of((0.0..1e12_f64, 0.0..1e12_f64)),
@@ -296,7 +296,7 @@ prop_compose! {
             _ if is_listener => Known::NotApplicable,
             _ => Known::Unknown(why),
         };
-        made.closed = reason.filter(|_| !is_listener).map_or(Known::NotApplicable, now);
+        made.closed = closing.filter(|_| !is_listener).map_or(Known::NotApplicable, now);
         made.direction = match direction {
             Some(direction) if !is_listener => now(direction),
             _ if is_listener => Known::NotApplicable,

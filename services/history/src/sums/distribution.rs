@@ -50,6 +50,10 @@ impl Counts {
             *entry = (tag << COUNT_BITS) | count;
             return 0;
         }
+        if self.0.len() == self.0.capacity() {
+            // Most groups have few; doubling would leave more of the memory unused.
+            self.0.reserve_exact(4 + self.0.len() / 2);
+        }
         self.0.insert(at, (tag << COUNT_BITS) | count.min(MAX_COUNT));
         1
     }

@@ -16,9 +16,9 @@ use super::{Key, MAX_COUNTS, MAX_GROUPS, MAX_TEXT_BYTES, PeriodSums, TEXTS};
 
 /// The number of this format. A reader refuses every other.
 const FORMAT: u8 = 1;
-/// Level of zstd: sums are written once an hour.
-const LEVEL: i32 = 9;
-/// Most bytes before compression. The bounds of [`PeriodSums`] allow about 10 MiB.
+/// Level of zstd: the default of its command.
+const LEVEL: i32 = 3;
+/// Most bytes before compression. The bounds of [`PeriodSums`] allow about 20 MiB.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of the length.
 const LENGTH_BYTES: usize = size_of::<u32>();

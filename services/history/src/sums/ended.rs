@@ -2,6 +2,7 @@
 //! its kept row: both give the same.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -12,10 +13,7 @@ use ipnet::IpNet;
 use super::TEXTS;
 use crate::cell::Cell;
 
-/// How many figures of a connection are summed.
-pub(super) const FIGURES: usize = 5;
-
-/// The reasons that have a column each.
+/// The close reasons, each of which is counted by itself.
 pub(super) const REASONS: [CloseReason; 8] = [
     CloseReason::Fin,
     CloseReason::ResetReceived,
@@ -26,6 +24,9 @@ pub(super) const REASONS: [CloseReason; 8] = [
     CloseReason::GivenUp,
     CloseReason::Error(0),
 ];
+
+/// How many figures of a connection are summed.
+pub(super) const FIGURES: usize = 5;
 
 /// The port below which a port is taken for that of a service, if it is not known who opened the connection: Linux gives clients
 /// those from 32768 on (`net.ipv4.ip_local_port_range`).
@@ -261,7 +262,9 @@ fn network_of(address: IpAddr) -> Option<Cow<'static, str>> {
         return Some(Cow::Borrowed("loopback"));
     }
     let network = IpNet::new(address, if address.is_ipv4() { 24 } else { 48 }).ok()?;
-    Some(network.trunc().to_string().into())
+    let mut text = String::with_capacity("255.255.255.0/24".len());
+    write!(text, "{}", network.trunc()).ok()?;
+    Some(text.into())
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn periods_begin_and_end_with_the_calendar() {
+    fn periods_begin_and_end_as_in_the_calendar() {
         let time = us("2024-02-29T23:59:59.999999Z");
         for (period, start, end) in [
             (Period::Hour, "2024-02-29T23:00:00Z", "2024-03-01T00:00:00Z"),
