@@ -42,7 +42,7 @@ async function scrolled(page, step) {
 
 const launched = await launch(browser);
 try {
-    await started(process.env.CONNS_BENCH, ["fixture", "--sockets", sockets]);
+    await started(process.env.CONNS_BENCH, ["hold", "--sockets", sockets]);
     const served = await agent();
     const page = await open(launched, `${served.url}/`);
     const started = Date.now();
