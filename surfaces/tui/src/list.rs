@@ -1,7 +1,7 @@
 //! The list: what of an update is shown, and in which order. Rows hold still: values change in place,
 //! new rows come at the end, closed ones stay, until it is sorted anew. Computed beside the keys.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use conns_api::View;
@@ -12,7 +12,8 @@ use conns_core::query::{
     parse_columns, parse_group_columns, sort, sort_groups, total,
 };
 use conns_print::{default_columns, default_group_columns, stream_rows, transfer_row};
-use foldhash::fast::RandomState;
+
+use crate::places::{Places, is_marked, mark, marked};
 
 /// Most closed connections that stay in the list; the first to close leave it then.
 const MAX_CLOSED: usize = 1000;
@@ -112,6 +113,17 @@ pub struct List {
     pub total: Option<Group>,
     /// How many closed rows there are.
     pub closed: usize,
+    pub(crate) matched: Arc<Matched>,
+}
+
+/// What of an update matches, and what follows from that alone: the same in every order.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    /// Indices in the snapshot.
+    indices: Vec<u32>,
+    total: Option<Group>,
+    /// The columns by default.
+    usual: Vec<&'static Field>,
 }
 
 impl List {
@@ -166,24 +178,27 @@ impl List {
         let snapshot = Arc::clone(&self.update.snapshot);
         let spec = Arc::clone(&self.spec);
         let all = &snapshot.connections;
-        let matching: Vec<u32> =
-            (0..).zip(all).filter(|(_, one)| spec.matches(one)).map(|(at, _)| at).collect();
-        let one = |at: &u32| usize::try_from(*at).ok().and_then(|at| all.get(at));
-        let chosen: Vec<&Connection> = matching.iter().filter_map(one).collect();
-        self.total = Some(total(chosen.iter().copied()));
-        self.choose_columns(held, fresh, &chosen);
+        let is_same = Arc::ptr_eq(&held.update, &self.update)
+            && held.spec.subject == spec.subject
+            && held.spec.filter == spec.filter;
+        let matched = match is_same {
+            true => Arc::clone(&held.matched),
+            false => Arc::new(Matched::of(&spec, all)),
+        };
+        self.total = matched.total.clone();
+        self.choose_columns(held, fresh, &matched.usual);
         match spec.group_by {
-            Some(field) => self.add_groups(held, fresh, field, &chosen, all),
-            None if fresh => self.lines = in_order(&chosen, all, &spec.sort).collect(),
-            None => self.hold(held, &matching, all),
+            Some(field) => self.add_groups(held, fresh, field, &matched.among(all), all),
+            None if fresh => self.lines = in_order(&matched.among(all), all, &spec.sort).collect(),
+            None => self.hold(held, &matched.indices, all),
         }
+        self.matched = matched;
     }
 
-    fn choose_columns(&mut self, held: &Self, fresh: bool, chosen: &[&Connection]) {
-        let usual = default_columns(self.spec.view(), false, chosen);
+    fn choose_columns(&mut self, held: &Self, fresh: bool, usual: &[&'static Field]) {
         let columns = match &self.spec.columns {
-            Some(text) => parse_columns(text, &usual).unwrap_or(usual),
-            None => usual,
+            Some(text) => parse_columns(text, usual).unwrap_or_else(|_| usual.to_vec()),
+            None => usual.to_vec(),
         };
         // Columns come where something is known now, and do not go while one reads.
         let is_grown =
@@ -225,20 +240,26 @@ impl List {
 
     /// The lines of `held` with what became of them, and new ones behind.
     fn hold(&mut self, held: &Self, matching: &[u32], all: &[Connection]) {
-        let places: HashMap<ConnectionId, u32, RandomState> =
-            all.iter().map(Connection::id).zip(0..).collect();
-        let is_matching: HashSet<u32, RandomState> = matching.iter().copied().collect();
-        let mut shown: HashSet<u32, RandomState> = HashSet::default();
+        let places = Places::of(&held.update.snapshot.connections, all);
+        let is_matching = marked(matching, all.len());
+        let mut shown = vec![false; all.len()];
         let mut closed = 0;
         for line in &held.lines {
-            let Some(before) = held.connection(line) else { continue };
-            let next = match (places.get(&before.id()), line) {
+            let place = match line {
+                Line::Row(at) | Line::Unmatched(at) => places.now(*at),
+                Line::Closed(connection) => places.new.get(&connection.id()).copied(),
+                Line::Group(_) | Line::Text(_) => continue,
+            };
+            let next = match (place, line) {
                 (Some(at), _) => {
-                    shown.insert(*at);
-                    if is_matching.contains(at) { Line::Row(*at) } else { Line::Unmatched(*at) }
+                    mark(&mut shown, at);
+                    if is_marked(&is_matching, at) { Line::Row(at) } else { Line::Unmatched(at) }
                 }
                 (None, Line::Closed(connection)) => Line::Closed(Arc::clone(connection)),
-                (None, _) => Line::Closed(Arc::new(before.clone())),
+                (None, line) => match held.connection(line) {
+                    Some(before) => Line::Closed(Arc::new(before.clone())),
+                    None => continue,
+                },
             };
             closed += usize::from(matches!(next, Line::Closed(_)));
             self.lines.push(next);
@@ -250,10 +271,28 @@ impl List {
             surplus -= usize::from(leaves);
             !leaves
         });
-        let new = matching.iter().filter(|at| !shown.contains(at));
+        let new = matching.iter().filter(|at| !is_marked(&shown, **at));
         let new: Vec<&Connection> =
             new.filter_map(|at| all.get(usize::try_from(*at).ok()?)).collect();
         self.lines.extend(in_order(&new, all, &self.spec.sort));
+    }
+}
+
+impl Matched {
+    fn of(spec: &Spec, all: &[Connection]) -> Self {
+        let indices: Vec<u32> =
+            (0..).zip(all).filter(|(_, one)| spec.matches(one)).map(|(at, _)| at).collect();
+        let mut matched = Self { indices, ..Self::default() };
+        let chosen = matched.among(all);
+        let (total, usual) =
+            (total(chosen.iter().copied()), default_columns(spec.view(), false, &chosen));
+        (matched.total, matched.usual) = (Some(total), usual);
+        matched
+    }
+
+    fn among<'c>(&self, all: &'c [Connection]) -> Vec<&'c Connection> {
+        let one = |at: &u32| all.get(usize::try_from(*at).ok()?);
+        self.indices.iter().filter_map(one).collect()
     }
 }
 
