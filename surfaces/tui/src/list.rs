@@ -18,6 +18,9 @@ use crate::places::{Places, is_marked, mark, marked};
 /// Most closed connections that stay in the list; the first to close leave it then.
 const MAX_CLOSED: usize = 1000;
 
+/// Connections that are matched before it is asked whether to go on.
+const CHUNK: usize = 4096;
+
 /// What is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Subject {
@@ -141,20 +144,41 @@ impl List {
         }
     }
 
+    /// The line of a connection. It is searched in the snapshot first, whose connections lie side by side.
+    #[must_use]
+    pub(crate) fn line_of(&self, id: ConnectionId) -> Option<usize> {
+        let place = self.update.snapshot.connections.iter().position(|one| one.id() == id);
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        self.lines.iter().position(|line| match line {
+            Line::Row(at) | Line::Unmatched(at) => Some(*at) == place,
+            Line::Closed(connection) => connection.id() == id,
+            Line::Group(_) | Line::Text(_) => false,
+        })
+    }
+
     fn at(&self, index: u32) -> Option<&Connection> {
         self.update.snapshot.connections.get(usize::try_from(index).ok()?)
     }
 
-    /// The list of `update`; the rows of this one keep their place unless it is `fresh`.
+    /// The list of `update`; the rows of this one keep their place unless it is `fresh`. `None` if it is given up, for
+    /// which it is asked from time to time.
     #[must_use]
-    pub fn next(&self, update: Arc<Update>, spec: Arc<Spec>, fresh: bool) -> Self {
+    pub fn next(
+        &self,
+        update: Arc<Update>,
+        spec: Arc<Spec>,
+        fresh: bool,
+        is_given_up: &dyn Fn() -> bool,
+    ) -> Option<Self> {
         let mut next = Self { update, spec, ..Self::default() };
         match next.spec.subject {
             Subject::Streams => next.add_streams(),
             Subject::Transfers => next.add_transfers(),
-            Subject::Connections | Subject::Listeners => next.add_connections(self, fresh),
+            Subject::Connections | Subject::Listeners => {
+                next.add_connections(self, fresh, is_given_up)?;
+            }
         }
-        next
+        Some(next)
     }
 
     fn add_streams(&mut self) {
@@ -174,7 +198,12 @@ impl List {
         self.lines = (0..self.texts.len()).map(Line::Text).collect();
     }
 
-    fn add_connections(&mut self, held: &Self, fresh: bool) {
+    fn add_connections(
+        &mut self,
+        held: &Self,
+        fresh: bool,
+        is_given_up: &dyn Fn() -> bool,
+    ) -> Option<()> {
         let snapshot = Arc::clone(&self.update.snapshot);
         let spec = Arc::clone(&self.spec);
         let all = &snapshot.connections;
@@ -183,7 +212,7 @@ impl List {
             && held.spec.filter == spec.filter;
         let matched = match is_same {
             true => Arc::clone(&held.matched),
-            false => Arc::new(Matched::of(&spec, all)),
+            false => Arc::new(Matched::of(&spec, all, is_given_up)?),
         };
         self.total = matched.total.clone();
         self.choose_columns(held, fresh, &matched.usual);
@@ -193,6 +222,7 @@ impl List {
             None => self.hold(held, &matched.indices, all),
         }
         self.matched = matched;
+        Some(())
     }
 
     fn choose_columns(&mut self, held: &Self, fresh: bool, usual: &[&'static Field]) {
@@ -279,15 +309,23 @@ impl List {
 }
 
 impl Matched {
-    fn of(spec: &Spec, all: &[Connection]) -> Self {
-        let indices: Vec<u32> =
-            (0..).zip(all).filter(|(_, one)| spec.matches(one)).map(|(at, _)| at).collect();
-        let mut matched = Self { indices, ..Self::default() };
+    fn of(spec: &Spec, all: &[Connection], is_given_up: &dyn Fn() -> bool) -> Option<Self> {
+        let mut matched = Self::default();
+        for (chunk, first) in all.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
+            if is_given_up() {
+                return None;
+            }
+            let matching = (first..).zip(chunk).filter(|(_, one)| spec.matches(one));
+            matched.indices.extend(matching.map(|(at, _)| at));
+        }
         let chosen = matched.among(all);
-        let (total, usual) =
-            (total(chosen.iter().copied()), default_columns(spec.view(), false, &chosen));
+        let total = total(chosen.iter().copied());
+        if is_given_up() {
+            return None;
+        }
+        let usual = default_columns(spec.view(), false, &chosen);
         (matched.total, matched.usual) = (Some(total), usual);
-        matched
+        (!is_given_up()).then_some(matched)
     }
 
     fn among<'c>(&self, all: &'c [Connection]) -> Vec<&'c Connection> {
