@@ -244,7 +244,7 @@ impl Drop for Screen {
     }
 }
 
-/// A line of what the kernel says of the memory of a process (proc(5)), in MB.
+/// A line of the memory figures of a process (proc(5)), in MB.
 fn megabytes(process: u32, file: &str, key: &str) -> anyhow::Result<f64> {
     let place = format!("/proc/{process}/{file}");
     let status = std::fs::read_to_string(&place).with_context(|| format!("cannot read {place}"))?;

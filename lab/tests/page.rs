@@ -59,7 +59,9 @@ fn missing(name: &str) -> Option<String> {
         return Some("it needs root, to make network namespaces".to_owned());
     }
     let browser = if name.starts_with("firefox") { "firefox-esr" } else { "chromium" };
-    let lacks = ["node", "python3", "nginx", "ffmpeg", browser].into_iter().find(|program| !is_installed(program));
+    let lacks = ["node", "python3", "nginx", "ffmpeg", browser]
+        .into_iter()
+        .find(|program| !is_installed(program));
     if let Some(program) = lacks {
         return Some(format!("there is no {program}"));
     }

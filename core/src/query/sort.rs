@@ -81,7 +81,7 @@ pub fn sort(connections: &mut [&Connection], keys: &[SortKey]) {
     }
 }
 
-/// Sorts by the first key, and the rows that it does not tell apart by the next ones.
+/// Sorts by the first key, and rows of equal value by the next ones.
 fn sort_rows(rows: &mut [Row<'_>], keys: &[SortKey]) {
     let Some((key, rest)) = keys.split_first() else { return };
     if rows.len() < 2 {

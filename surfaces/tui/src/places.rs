@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use conns_core::model::{Connection, ConnectionId};
 use foldhash::fast::RandomState;
 
-/// How many new connections in a row are looked behind for the next one that was there before.
+/// How many new connections in a row are skipped in search of the next one of before.
 const LOOKAHEAD: usize = 32;
 /// A connection that is not there any more.
-const GONE: u32 = u32::MAX;
+const REMOVED: u32 = u32::MAX;
 
 /// The places in a snapshot of those of the one before. Most connections follow each other in both, so both are read
 /// from the first to the last; only the rest are searched for.
@@ -21,7 +21,7 @@ pub(crate) struct Places {
 impl Places {
     /// The places in `all` of what was in `before`.
     pub(crate) fn of(before: &[Connection], all: &[Connection]) -> Self {
-        let mut places = Self { now: vec![GONE; before.len()], new: HashMap::default() };
+        let mut places = Self { now: vec![REMOVED; before.len()], new: HashMap::default() };
         let mut is_found = vec![false; all.len()];
         let mut next = 0;
         for (one, now) in before.iter().zip(&mut places.now) {
@@ -29,7 +29,7 @@ impl Places {
             let id = one.id();
             if let Some(skipped) = ahead.map(Connection::id).position(|other| other == id) {
                 let at = next + skipped;
-                *now = u32::try_from(at).unwrap_or(GONE);
+                *now = u32::try_from(at).unwrap_or(REMOVED);
                 is_found.get_mut(at).into_iter().for_each(|is_found| *is_found = true);
                 next = at + 1;
             }
@@ -37,9 +37,9 @@ impl Places {
         let rest = all.iter().zip(0..).zip(&is_found).filter(|(_, is_found)| !**is_found);
         places.new = rest.map(|((one, at), _)| (one.id(), at)).collect();
         if !places.new.is_empty() {
-            let missing = before.iter().zip(&mut places.now).filter(|(_, now)| **now == GONE);
+            let missing = before.iter().zip(&mut places.now).filter(|(_, now)| **now == REMOVED);
             for (one, now) in missing {
-                *now = places.new.remove(&one.id()).unwrap_or(GONE);
+                *now = places.new.remove(&one.id()).unwrap_or(REMOVED);
             }
         }
         places
@@ -48,7 +48,7 @@ impl Places {
     /// Where the one is now that was at this place.
     pub(crate) fn now(&self, before: u32) -> Option<u32> {
         let now = self.now.get(usize::try_from(before).ok()?).copied()?;
-        (now != GONE).then_some(now)
+        (now != REMOVED).then_some(now)
     }
 }
 
@@ -92,7 +92,7 @@ mod tests {
             (vec![1, 2, 3], vec![3, 1, 9]),
             (vec![], vec![1]),
             (vec![1], vec![]),
-            // More new ones than are looked behind.
+            // More new ones than are skipped.
             (vec![1, 2, 3], [&[1], many.as_slice(), &[2, 3]].concat()),
             ([&[7], many.as_slice(), &[8]].concat(), vec![8, 7]),
         ] {
