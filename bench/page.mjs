@@ -42,15 +42,15 @@ async function scrolled(page, step) {
 
 const launched = await launch(browser);
 try {
-    await started(process.env.CONNS_BENCH, ["fixture", "--sockets", sockets]);
+    await started(process.env.CONNS_BENCH, ["hold", "--sockets", sockets]);
     const served = await agent();
     const page = await open(launched, `${served.url}/`);
-    const started = Date.now();
+    const opened = Date.now();
     const total = await until("the list", async () => {
         const count = Number(await page.evaluate(() => document.querySelector(".grid").getAttribute("aria-rowcount"))) - 1;
         return count >= Number(sockets) * 0.9 ? count : undefined;
     });
-    console.log(`${browser}, ${total} rows: first rows after ${Date.now() - started} ms`);
+    console.log(`${browser}, ${total} rows: first rows after ${Date.now() - opened} ms`);
     for (const step of [24, 240, 4000]) {
         const { draws, between, blanks } = await scrolled(page, step);
         const blank = blanks.filter((one) => one > 0).length;

@@ -44,6 +44,7 @@ pub(crate) fn run(flags: &TopFlags, agent_flags: &AgentFlags) -> Result<(), Fail
                 .to_owned(),
         ));
     }
+    conns_engine::give_back_soon();
     let filter = flags.among.filter.join(" ");
     // With the resolver: while it is typed, only hosts that are known without a name server are found.
     crate::list::parse_filter(&flags.among.filter)?;

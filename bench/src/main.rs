@@ -8,8 +8,8 @@ mod blocking;
 mod capture;
 mod decoding;
 mod drain;
-mod fixture;
 mod history;
+mod hold;
 mod inside;
 mod link;
 mod measure;
@@ -72,7 +72,7 @@ enum Task {
     /// Measure conns link over paths of several round trips and losses, and beside one TCP flow.
     LinkMatrix(link::matrix::Plan),
     /// Open established sockets and keep them in a network namespace of their own until stdin closes.
-    Fixture(fixture::Size),
+    Hold(hold::Size),
     /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
     Drain(drain::Drain),
     /// Read the socket table of this namespace by eBPF and count it, printing nothing of it.
@@ -96,8 +96,8 @@ enum Task {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    #[command(hide = true, about = "One process of `fixture`")]
-    FixtureProcess(fixture::process::Options),
+    #[command(hide = true, about = "One process of `hold`")]
+    HoldProcess(hold::process::Options),
     #[command(hide = true, about = "One process of a storm")]
     Peer {
         #[command(subcommand)]
@@ -132,12 +132,12 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Sums(plan) => sums::run(&plan),
         Task::Link(plan) => link::run(&plan),
         Task::LinkMatrix(plan) => link::matrix::run(&plan),
-        Task::Fixture(size) => fixture::run(&size),
+        Task::Hold(size) => hold::run(&size),
         Task::Drain(order) => drain::drain(order),
         Task::Table(table) => table.read(),
         Task::Inside { netns, command } => inside::exec(&netns, &command),
         Task::Measure { netns, command } => measure::measure(&netns, &command),
-        Task::FixtureProcess(options) => fixture::process::run(&options),
+        Task::HoldProcess(options) => hold::process::run(&options),
         Task::Peer { role } => role.run(),
     }
 }

@@ -73,6 +73,8 @@ struct Figures {
     sockets: u32,
     tasks: Vec<Latencies>,
     cpu_percent: f64,
+    /// A page that others map too counts as a share.
+    memory_mb: f64,
     resident_mb: f64,
     peak_mb: f64,
 }
@@ -107,9 +109,12 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
             screen.latencies(keys, plan.presses)
         });
         let tasks = tasks.collect::<anyhow::Result<_>>()?;
-        let resident_mb = megabytes(screen.pid()?, "VmRSS:")?;
-        let peak_mb = megabytes(screen.pid()?, "VmHWM:")?;
-        all.push(Figures { sockets: *sockets, tasks, cpu_percent, resident_mb, peak_mb });
+        let memory_mb = megabytes(screen.pid()?, "smaps_rollup", "Pss:")?;
+        let resident_mb = megabytes(screen.pid()?, "status", "VmRSS:")?;
+        let peak_mb = megabytes(screen.pid()?, "status", "VmHWM:")?;
+        let figures =
+            Figures { sockets: *sockets, tasks, cpu_percent, memory_mb, resident_mb, peak_mb };
+        all.push(figures);
         drop(screen);
         served.end()?;
         fixture.end()?;
@@ -239,9 +244,9 @@ impl Drop for Screen {
     }
 }
 
-/// A line of the status of a process (proc_pid_status(5)), in MB.
-fn megabytes(process: u32, key: &str) -> anyhow::Result<f64> {
-    let place = format!("/proc/{process}/status");
+/// A line of the memory figures of a process (proc(5)), in MB.
+fn megabytes(process: u32, file: &str, key: &str) -> anyhow::Result<f64> {
+    let place = format!("/proc/{process}/{file}");
     let status = std::fs::read_to_string(&place).with_context(|| format!("cannot read {place}"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(key));
     let kib: f64 = line
@@ -269,11 +274,11 @@ fn markdown(machine: &Machine, plan: &Plan, all: &[Figures], took: Duration) -> 
             text.push_str(&format!("| {} | {name} | {} |\n", of.sockets, figures.join(" | ")));
         }
     }
-    text.push_str("\nLeft alone, with an update each second:\n\n| sockets | % of a core | resident MB | peak MB |\n| --- | --- | --- | --- |\n");
+    text.push_str("\nLeft alone, with an update each second:\n\n| sockets | % of a core | memory (Pss) MB | resident MB | most resident MB |\n| --- | --- | --- | --- | --- |\n");
     for of in all {
         text.push_str(&format!(
-            "| {} | {:.1} | {:.0} | {:.0} |\n",
-            of.sockets, of.cpu_percent, of.resident_mb, of.peak_mb
+            "| {} | {:.1} | {:.0} | {:.0} | {:.0} |\n",
+            of.sockets, of.cpu_percent, of.memory_mb, of.resident_mb, of.peak_mb
         ));
     }
     text

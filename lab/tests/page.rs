@@ -1,5 +1,5 @@
 //! The live page in real browsers, against a real `conns serve` and real sockets: the scenarios of
-//! `web/tests/scenarios.mjs`, each in Chromium and in Firefox, in a network namespace of its own.
+//! `web/tests/scenarios.mjs` and `content.mjs`, each in Chromium and in Firefox, in a network namespace of its own.
 //!
 //! One whose needs are not met is listed as ignored, by name and with the reason; none passes silently.
 
@@ -46,6 +46,8 @@ const SCENARIOS: &[Scenario] = scenarios![
     "cells_are_those_of_conns",
     "accessible_light",
     "accessible_dark",
+    "media_streams",
+    "running_transfers",
 ];
 
 fn web() -> PathBuf {
@@ -57,7 +59,9 @@ fn missing(name: &str) -> Option<String> {
         return Some("it needs root, to make network namespaces".to_owned());
     }
     let browser = if name.starts_with("firefox") { "firefox-esr" } else { "chromium" };
-    let lacks = ["node", "python3", browser].into_iter().find(|program| !is_installed(program));
+    let lacks = ["node", "python3", "nginx", "ffmpeg", browser]
+        .into_iter()
+        .find(|program| !is_installed(program));
     if let Some(program) = lacks {
         return Some(format!("there is no {program}"));
     }

@@ -155,6 +155,19 @@ export async function started(program, given) {
     return child.pid;
 }
 
+/** Starts a program that runs until the end. `printed` answers what it has written. */
+export function program(name, given, options = {}) {
+    const child = spawn(name, given, { stdio: ["ignore", "pipe", "inherit"], ...options });
+    const ended = new Promise((done) => child.once("exit", done));
+    let text = "";
+    child.stdout.on("data", (data) => (text += data));
+    finallyDo(async () => {
+        child.kill();
+        await ended;
+    });
+    return { child, printed: () => text };
+}
+
 /** A token and its hash. */
 export function token() {
     const text = spawnSync(CONNS, ["token"]).stdout.toString();

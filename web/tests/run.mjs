@@ -1,8 +1,11 @@
 // Runs one scenario in one browser: node run.mjs BROWSER SCENARIO. `list` prints the names of the scenarios.
 
 import { cleanUp } from "./agent.mjs";
+import * as content from "./content.mjs";
 import { launch } from "./driver.mjs";
-import * as scenarios from "./scenarios.mjs";
+import * as main from "./scenarios.mjs";
+
+const scenarios = { ...main, ...content };
 
 const [browser, name] = process.argv.slice(2);
 if (browser === "list") {

@@ -2,26 +2,11 @@
 
 import assert from "node:assert/strict";
 import { NETNS, Talks, agent, api, folder, named, token as newToken } from "./agent.mjs";
+import { begin, faultless } from "./begin.mjs";
 import { open, until } from "./driver.mjs";
-
-/** An agent, connections, and a page that shows only these. */
-async function begin(launched, count, hash = "") {
-    const talks = await Talks.open(count);
-    const served = await agent();
-    const page = await open(launched, `${served.url}/#filter=${encodeURIComponent(talks.filter)}${hash}`);
-    await until(`${count} rows`, async () =>
-        (await page.evaluate(() => document.querySelector(".grid").getAttribute("aria-rowcount"))) === String(count + 1));
-    await page.untilRows("all that are seen", (rows) => rows.length >= Math.min(count, 20) && rows.every((row) => row.text.trim() !== ""));
-    return { talks, served, page };
-}
 
 /** The local port of each row, which identifies the connection. */
 const ports = (rows) => rows.map((row) => Number(row.cells.local?.split(":").at(-1)));
-
-/** Fails if the page's script, or the browser's policy, complained. */
-function faultless(page) {
-    assert.deepEqual(page.faults, []);
-}
 
 export async function filter_as_typed(launched) {
     const { talks, page } = await begin(launched, 4);
@@ -214,7 +199,12 @@ export async function sort_and_group(launched) {
     // Opened and closed with the arrows.
     await page.press("ArrowRight");
     const opened = await page.untilRows("its connections", (rows) => rows.length === 6);
-    assert.ok(opened.slice(1).every((row) => row.classes.includes("member") && row.text.includes(`:${talks.far}`)));
+    assert.ok(opened.slice(1).every((row) => row.classes.includes("member") && row.cells.remote === `127.0.0.1:${talks.far}`));
+    // They have the cells of the list, below each other.
+    const places = await page.evaluate(() =>
+        [...document.querySelectorAll(".member")].map((row) => [...row.querySelectorAll("[data-key]")].map((cell) => `${cell.dataset.key} ${cell.getBoundingClientRect().left}`)),
+    );
+    assert.ok(places.length === 5 && places[0].length > 3 && places.every((one) => String(one) === String(places[0])), JSON.stringify(places));
     await page.press("j", "j", "ArrowLeft");
     await page.untilRows("closed", (rows) => rows.length === 1 && rows[0].isSelected);
     await page.press("g");
@@ -242,6 +232,8 @@ export async function views(launched) {
     }
     await page.press("3");
     await page.untilRows("the server", (rows) => rows.some((row) => row.cells.local === `127.0.0.1:${talks.far}`));
+    // Not the events of all other programs of the machine.
+    await page.filtered(`netns_inode == ${NETNS}`);
     await page.press("4");
     const [port] = await talks.add(1);
     await page.untilRows("an event", (rows) => rows.some((row) => row.cells.event === "opened" && row.cells.local === `127.0.0.1:${port}`));
@@ -251,6 +243,7 @@ export async function views(launched) {
     const { connect } = await import("node:net");
     connect(1, "127.0.0.1").on("error", () => undefined);
     await page.untilRows("a failure", (rows) => rows.some((row) => row.cells.event === "failed" && row.cells.remote === "127.0.0.1:1"));
+    await events_sorted(page, talks);
     for (const [key, name] of [["5", "streams"], ["6", "transfers"]]) {
         await page.press(key);
         await until(name, async () => (await current()).includes(name));
@@ -268,6 +261,36 @@ export async function views(launched) {
     // Totals are those of the filter.
     await page.untilText("[aria-label=Totals]", /^\s*3 connections/);
     faultless(page);
+}
+
+/** The newest event is first; a header sorts those that are there, and the selected one stays where it is read. */
+async function events_sorted(page, talks) {
+    const times = (rows) => rows.map((row) => row.cells.at_us);
+    const isFalling = (texts) => String(texts) === String(texts.slice().sort().reverse());
+    await page.untilRows("the newest is first", (rows) => rows.length >= 3 && isFalling(times(rows)));
+    await page.press("j");
+    const selected = (await page.untilRows("the second is selected", (rows) => rows[1]?.isSelected))[1];
+    await talks.add(1);
+    await page.untilRows("it is still selected, and lower", (rows) => rows.some((row) => row.isSelected && row.id === selected.id && row.at > 1));
+    talks.reset(talks.sockets.length - 1);
+    const sortedBy = async (key, order) => {
+        await page.evaluate((title) => {
+            [...document.querySelectorAll("[role=columnheader] button")].find((one) => one.textContent.trim().startsWith(title)).click();
+        }, key);
+        await until(order, async () => await page.evaluate((order) => document.querySelector(`[aria-sort=${order}]`)?.textContent.trim(), order).then((text) => text?.startsWith(key)));
+    };
+    // Those that come since are behind.
+    const newest = Math.max(...(await page.rows()).map((row) => Number(row.id)));
+    await sortedBy("event", "ascending");
+    const kinds = (rows) => rows.filter((row) => Number(row.id) <= newest).map((row) => row.cells.event);
+    await page.untilRows("by kind", (rows) => rows.length >= 3 && String(kinds(rows)) === String(kinds(rows).slice().sort()));
+    await page.untilRows("the same is selected", (rows) => rows.some((row) => row.isSelected && row.id === selected.id));
+    await sortedBy("event", "descending");
+    // A third time: the newest first again.
+    await page.evaluate(() => {
+        [...document.querySelectorAll("[role=columnheader] button")].find((one) => one.textContent.trim().startsWith("event")).click();
+    });
+    await page.untilRows("the newest is first again", (rows) => rows.length >= 3 && isFalling(times(rows)));
 }
 
 export async function address_holds_state(launched) {

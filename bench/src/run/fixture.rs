@@ -1,4 +1,4 @@
-//! A running `conns-bench fixture`, seen from the bench: started, asked where its sockets are, ended.
+//! A running `conns-bench hold`, seen from the bench: started, asked where its sockets are, ended.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -18,7 +18,7 @@ impl Fixture {
     pub(crate) fn start(sockets: u32, processes: u32) -> anyhow::Result<Fixture> {
         let mut child = Command::new(crate::own::program()?)
             .args([
-                "fixture",
+                "hold",
                 "--sockets",
                 &sockets.to_string(),
                 "--processes",

@@ -51,6 +51,9 @@ pub struct MemoryReturn {
 const COPIES: u8 = 6;
 /// How often a thread checks for free memory that no peak explains, such as that of a long answer.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// What may be free at the end of the heap of a program that is to be small, bytes: the bound of glibc before it grows.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const MAX_FREE_END: libc::c_int = 128 << 10;
 /// Less free memory is not worth a call.
 const MIN_FREE_BYTES: usize = 8 << 20;
 
@@ -96,6 +99,16 @@ pub fn share_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Makes the allocator give back the end of the heap whenever more than [`MAX_FREE_END`] is free there, before any thread is
+/// started. By default the bound of glibc grows with what is freed, up to 64 MiB.
+pub fn give_back_soon() {
+    // SAFETY: as above.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, MAX_FREE_END);
     }
 }
 

@@ -37,7 +37,7 @@ pub use cost::{cost_of, of_process};
 pub use engine::Engine;
 pub use file::FileEngine;
 pub use follow::{EventBatch, Follower};
-pub use heap::{MemoryReturn, share_heap};
+pub use heap::{MemoryReturn, give_back_soon, share_heap};
 pub use memory::{MemoryBounds, memory_limit};
 pub use sampler::{MIN_INTERVAL, Sampler};
 pub use sources::{ListenCounterSource, ProcessSource, Sources};

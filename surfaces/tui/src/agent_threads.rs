@@ -2,6 +2,7 @@
 //! a thread of its own, so that a key never waits. An agent that is lost is opened again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -142,20 +143,64 @@ pub(crate) struct Wanted {
     pub(crate) fresh: bool,
 }
 
-/// Makes lists until the sender is dropped; of several that wait, only the last.
-pub(crate) fn make_lists(to: Sender<Message>) -> Sender<Wanted> {
+/// Asks the thread that makes lists.
+pub(crate) struct Lists {
+    wanted: Sender<Wanted>,
+    unused: Sender<Arc<List>>,
+    /// A key waits for its list.
+    is_urgent: Arc<AtomicBool>,
+}
+
+impl Lists {
+    /// Asks for a list. Without a thread that makes it, `Taken::has_panicked` ends the loop of the screen.
+    pub(crate) fn ask(&self, wanted: Wanted) {
+        self.is_urgent.fetch_or(wanted.fresh, Ordering::Relaxed);
+        let _ = self.wanted.send(wanted);
+    }
+
+    /// Drops a list beside the keys: with it may go the last of many connections.
+    pub(crate) fn forget(&self, list: Arc<List>) {
+        let _ = self.unused.send(list);
+    }
+}
+
+/// Makes lists until the result is dropped; of several that wait, only the last.
+pub(crate) fn make_lists(to: Sender<Message>) -> Lists {
     let (sender, wanted): (_, Receiver<Wanted>) = channel();
+    let (unused, forgotten) = channel();
+    let is_urgent = Arc::new(AtomicBool::new(false));
+    let lists = Lists { wanted: sender, unused, is_urgent: Arc::clone(&is_urgent) };
+    thread::spawn(move || forgotten.into_iter().for_each(drop));
     thread::spawn(move || {
-        let mut list = Arc::new(List::default());
+        let mut list: Option<Arc<List>> = None;
         while let Ok(mut next) = wanted.recv() {
             while let Ok(later) = wanted.try_recv() {
                 next = Wanted { fresh: next.fresh || later.fresh, ..later };
             }
-            list = Arc::new(list.next(next.update, next.spec, next.fresh));
-            if to.send(Message::Listed(Arc::clone(&list))).is_err() {
-                return;
+            is_urgent.store(false, Ordering::Relaxed);
+            // A key is answered with the update that is listed, of which more is known; the new one follows.
+            let is_new = |held: &&Arc<List>| !Arc::ptr_eq(&held.update, &next.update);
+            if let Some(held) = list.as_ref().filter(|_| next.fresh).filter(is_new) {
+                let (update, spec) = (Arc::clone(&held.update), Arc::clone(&next.spec));
+                if let Some(made) = held.next(update, spec, true, &|| false).map(Arc::new) {
+                    next.fresh = false;
+                    list = Some(Arc::clone(&made));
+                    if to.send(Message::Listed(made)).is_err() {
+                        return;
+                    }
+                }
+            }
+            let held = list.clone().unwrap_or_default();
+            // What gives it up asks for the same update.
+            let is_given_up = || !next.fresh && is_urgent.load(Ordering::Relaxed);
+            let made = held.next(Arc::clone(&next.update), next.spec, next.fresh, &is_given_up);
+            if let Some(made) = made.map(Arc::new) {
+                list = Some(Arc::clone(&made));
+                if to.send(Message::Listed(made)).is_err() {
+                    return;
+                }
             }
         }
     });
-    sender
+    lists
 }

@@ -14,6 +14,7 @@ mod history;
 pub mod keys;
 mod list;
 mod menu;
+mod places;
 mod prompt;
 mod regions;
 mod run;

@@ -1,7 +1,7 @@
 //! The list: what of an update is shown, and in which order. Rows hold still: values change in place,
 //! new rows come at the end, closed ones stay, until it is sorted anew. Computed beside the keys.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use conns_api::View;
@@ -12,10 +12,14 @@ use conns_core::query::{
     parse_columns, parse_group_columns, sort, sort_groups, total,
 };
 use conns_print::{default_columns, default_group_columns, stream_rows, transfer_row};
-use foldhash::fast::RandomState;
+
+use crate::places::{Places, is_marked, mark, marked};
 
 /// Most closed connections that stay in the list; the first to close leave it then.
 const MAX_CLOSED: usize = 1000;
+
+/// Connections that are matched before it is asked whether to go on.
+const CHUNK: usize = 4096;
 
 /// What is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,6 +116,17 @@ pub struct List {
     pub total: Option<Group>,
     /// How many closed rows there are.
     pub closed: usize,
+    pub(crate) matched: Arc<Matched>,
+}
+
+/// What of an update matches, and what follows from that alone: the same in every order.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    /// Indices in the snapshot.
+    indices: Vec<u32>,
+    total: Option<Group>,
+    /// The columns by default.
+    usual: Vec<&'static Field>,
 }
 
 impl List {
@@ -129,20 +144,41 @@ impl List {
         }
     }
 
+    /// The line of a connection. It is searched in the snapshot first, whose connections lie side by side.
+    #[must_use]
+    pub(crate) fn line_of(&self, id: ConnectionId) -> Option<usize> {
+        let place = self.update.snapshot.connections.iter().position(|one| one.id() == id);
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        self.lines.iter().position(|line| match line {
+            Line::Row(at) | Line::Unmatched(at) => Some(*at) == place,
+            Line::Closed(connection) => connection.id() == id,
+            Line::Group(_) | Line::Text(_) => false,
+        })
+    }
+
     fn at(&self, index: u32) -> Option<&Connection> {
         self.update.snapshot.connections.get(usize::try_from(index).ok()?)
     }
 
-    /// The list of `update`; the rows of this one keep their place unless it is `fresh`.
+    /// The list of `update`; the rows of this one keep their place unless it is `fresh`. `None` if it is given up, for
+    /// which it is asked from time to time.
     #[must_use]
-    pub fn next(&self, update: Arc<Update>, spec: Arc<Spec>, fresh: bool) -> Self {
+    pub fn next(
+        &self,
+        update: Arc<Update>,
+        spec: Arc<Spec>,
+        fresh: bool,
+        is_given_up: &dyn Fn() -> bool,
+    ) -> Option<Self> {
         let mut next = Self { update, spec, ..Self::default() };
         match next.spec.subject {
             Subject::Streams => next.add_streams(),
             Subject::Transfers => next.add_transfers(),
-            Subject::Connections | Subject::Listeners => next.add_connections(self, fresh),
+            Subject::Connections | Subject::Listeners => {
+                next.add_connections(self, fresh, is_given_up)?;
+            }
         }
-        next
+        Some(next)
     }
 
     fn add_streams(&mut self) {
@@ -162,28 +198,37 @@ impl List {
         self.lines = (0..self.texts.len()).map(Line::Text).collect();
     }
 
-    fn add_connections(&mut self, held: &Self, fresh: bool) {
+    fn add_connections(
+        &mut self,
+        held: &Self,
+        fresh: bool,
+        is_given_up: &dyn Fn() -> bool,
+    ) -> Option<()> {
         let snapshot = Arc::clone(&self.update.snapshot);
         let spec = Arc::clone(&self.spec);
         let all = &snapshot.connections;
-        let matching: Vec<u32> =
-            (0..).zip(all).filter(|(_, one)| spec.matches(one)).map(|(at, _)| at).collect();
-        let one = |at: &u32| usize::try_from(*at).ok().and_then(|at| all.get(at));
-        let chosen: Vec<&Connection> = matching.iter().filter_map(one).collect();
-        self.total = Some(total(chosen.iter().copied()));
-        self.choose_columns(held, fresh, &chosen);
+        let is_same = Arc::ptr_eq(&held.update, &self.update)
+            && held.spec.subject == spec.subject
+            && held.spec.filter == spec.filter;
+        let matched = match is_same {
+            true => Arc::clone(&held.matched),
+            false => Arc::new(Matched::of(&spec, all, is_given_up)?),
+        };
+        self.total = matched.total.clone();
+        self.choose_columns(held, fresh, &matched.usual);
         match spec.group_by {
-            Some(field) => self.add_groups(held, fresh, field, &chosen, all),
-            None if fresh => self.lines = in_order(&chosen, all, &spec.sort).collect(),
-            None => self.hold(held, &matching, all),
+            Some(field) => self.add_groups(held, fresh, field, &matched.among(all), all),
+            None if fresh => self.lines = in_order(&matched.among(all), all, &spec.sort).collect(),
+            None => self.hold(held, &matched.indices, all),
         }
+        self.matched = matched;
+        Some(())
     }
 
-    fn choose_columns(&mut self, held: &Self, fresh: bool, chosen: &[&Connection]) {
-        let usual = default_columns(self.spec.view(), false, chosen);
+    fn choose_columns(&mut self, held: &Self, fresh: bool, usual: &[&'static Field]) {
         let columns = match &self.spec.columns {
-            Some(text) => parse_columns(text, &usual).unwrap_or(usual),
-            None => usual,
+            Some(text) => parse_columns(text, usual).unwrap_or_else(|_| usual.to_vec()),
+            None => usual.to_vec(),
         };
         // Columns come where something is known now, and do not go while one reads.
         let is_grown =
@@ -225,20 +270,26 @@ impl List {
 
     /// The lines of `held` with what became of them, and new ones behind.
     fn hold(&mut self, held: &Self, matching: &[u32], all: &[Connection]) {
-        let places: HashMap<ConnectionId, u32, RandomState> =
-            all.iter().map(Connection::id).zip(0..).collect();
-        let is_matching: HashSet<u32, RandomState> = matching.iter().copied().collect();
-        let mut shown: HashSet<u32, RandomState> = HashSet::default();
+        let places = Places::of(&held.update.snapshot.connections, all);
+        let is_matching = marked(matching, all.len());
+        let mut shown = vec![false; all.len()];
         let mut closed = 0;
         for line in &held.lines {
-            let Some(before) = held.connection(line) else { continue };
-            let next = match (places.get(&before.id()), line) {
+            let place = match line {
+                Line::Row(at) | Line::Unmatched(at) => places.now(*at),
+                Line::Closed(connection) => places.new.get(&connection.id()).copied(),
+                Line::Group(_) | Line::Text(_) => continue,
+            };
+            let next = match (place, line) {
                 (Some(at), _) => {
-                    shown.insert(*at);
-                    if is_matching.contains(at) { Line::Row(*at) } else { Line::Unmatched(*at) }
+                    mark(&mut shown, at);
+                    if is_marked(&is_matching, at) { Line::Row(at) } else { Line::Unmatched(at) }
                 }
                 (None, Line::Closed(connection)) => Line::Closed(Arc::clone(connection)),
-                (None, _) => Line::Closed(Arc::new(before.clone())),
+                (None, line) => match held.connection(line) {
+                    Some(before) => Line::Closed(Arc::new(before.clone())),
+                    None => continue,
+                },
             };
             closed += usize::from(matches!(next, Line::Closed(_)));
             self.lines.push(next);
@@ -250,10 +301,36 @@ impl List {
             surplus -= usize::from(leaves);
             !leaves
         });
-        let new = matching.iter().filter(|at| !shown.contains(at));
+        let new = matching.iter().filter(|at| !is_marked(&shown, **at));
         let new: Vec<&Connection> =
             new.filter_map(|at| all.get(usize::try_from(*at).ok()?)).collect();
         self.lines.extend(in_order(&new, all, &self.spec.sort));
+    }
+}
+
+impl Matched {
+    fn of(spec: &Spec, all: &[Connection], is_given_up: &dyn Fn() -> bool) -> Option<Self> {
+        let mut matched = Self::default();
+        for (chunk, first) in all.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
+            if is_given_up() {
+                return None;
+            }
+            let matching = (first..).zip(chunk).filter(|(_, one)| spec.matches(one));
+            matched.indices.extend(matching.map(|(at, _)| at));
+        }
+        let chosen = matched.among(all);
+        let total = total(chosen.iter().copied());
+        if is_given_up() {
+            return None;
+        }
+        let usual = default_columns(spec.view(), false, &chosen);
+        (matched.total, matched.usual) = (Some(total), usual);
+        (!is_given_up()).then_some(matched)
+    }
+
+    fn among<'c>(&self, all: &'c [Connection]) -> Vec<&'c Connection> {
+        let one = |at: &u32| all.get(usize::try_from(*at).ok()?);
+        self.indices.iter().filter_map(one).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use conns_api::{Ask, Pace};
 use crossterm::event::Event;
 
-use crate::agent_threads::{Channels, Message, Open, Wanted, follow, make_lists};
+use crate::agent_threads::{Channels, Lists, Message, Open, Wanted, follow, make_lists};
 use crate::draw::draw;
 use crate::settings::Named;
 use crate::state::{Effect, Start, State};
@@ -81,7 +81,7 @@ pub fn run(
 
 struct Loop<'f> {
     files: &'f Files,
-    lists: Sender<Wanted>,
+    lists: Lists,
     is_over: bool,
 }
 
@@ -129,7 +129,7 @@ impl Loop<'_> {
             Message::Update(update) => state.update(update),
             Message::Events(batch) => state.events(batch),
             Message::Lost(why) => state.lost(why),
-            Message::Listed(list) => state.listed(list),
+            Message::Listed(list) => self.lists.forget(state.listed(list)),
             #[cfg(unix)]
             Message::Signal(signal_hook::consts::SIGTSTP) => stop(state, screen)?,
             #[cfg(unix)]
@@ -150,8 +150,7 @@ impl Loop<'_> {
     ) -> Result<(), RunError> {
         match effect {
             Effect::List { update, spec, fresh } => {
-                // Without a thread that makes lists, `has_panicked` ends the loop.
-                let _ = self.lists.send(Wanted { update, spec, fresh });
+                self.lists.ask(Wanted { update, spec, fresh });
             }
             Effect::Copy(text) => terminal::copy(&text)?,
             Effect::Write { path, text } => {

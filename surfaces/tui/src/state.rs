@@ -443,14 +443,15 @@ impl State {
         }
     }
 
-    /// The list was made.
-    pub fn listed(&mut self, list: Arc<List>) {
+    /// The list was made; answers the one before.
+    pub fn listed(&mut self, list: Arc<List>) -> Arc<List> {
         let is_first = self.list.lines.is_empty();
-        self.list = list;
+        let before = std::mem::replace(&mut self.list, list);
         if is_first && self.chosen.is_none() {
             self.choose(0);
         }
         self.find_chosen();
+        before
     }
 
     /// The agent does not answer.
@@ -507,7 +508,10 @@ impl State {
     pub(crate) fn find_chosen(&mut self) {
         let Some(chosen) = self.chosen.take() else { return self.choose(self.at) };
         if self.chosen_at(self.at).as_ref() != Some(&chosen) {
-            let found = (0..self.count()).find(|at| self.chosen_at(*at).as_ref() == Some(&chosen));
+            let found = match chosen {
+                Chosen::Connection(id) if self.screen != Screen::Events => self.list.line_of(id),
+                _ => (0..self.count()).find(|at| self.chosen_at(*at).as_ref() == Some(&chosen)),
+            };
             match found {
                 Some(at) => self.at = at,
                 None => return self.choose(self.at),

@@ -61,7 +61,8 @@ impl Session {
         for effect in self.state.take_effects() {
             match effect {
                 Effect::List { update, spec, fresh } => {
-                    self.list = Arc::new(self.list.next(update, spec, fresh));
+                    let list = self.list.next(update, spec, fresh, &|| false);
+                    self.list = Arc::new(list.unwrap());
                     self.state.listed(Arc::clone(&self.list));
                 }
                 effect => self.effects.push(effect),

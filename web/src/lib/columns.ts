@@ -10,6 +10,16 @@ const LISTENERS = "process,pid,user,proto,local,backlog,backlog_max,overflows,ve
 /** The columns of events beside the time and the kind by default. */
 const EVENTS = "process,pid,local,remote,duration,bytes_out,bytes_in,closed_by,ended";
 
+/** The keys of streams and transfers that come first, as in `conns streams` and `conns link connections`: the last are hidden first. */
+export const STREAMS = [
+    "stream", "role", "remote", "state", "server", "video_codec", "audio_codec", "width", "height", "video_rate_bytes_per_s",
+    "audio_rate_bytes_per_s", "key_frame_interval_us", "video_dropped_packets", "since_us", "local", "why",
+];
+export const TRANSFERS = [
+    "destination_ip", "destination_port", "send_rate_average_kbit_per_s", "round_trip_time_ms", "transfers_queued", "rate_control_method",
+    "encrypted_connection_state", "send_rate_max_kbit_per_s", "relay_ip", "last_error_message",
+];
+
 /** The names of the default columns of a view. */
 export function usual(view: string): string {
     return view === "listeners" ? LISTENERS : view === "events" ? EVENTS : CONNECTIONS;

@@ -55,7 +55,7 @@ export class Followed {
         this.id = id;
         this.keys = keys;
         const [netns, cookie] = id.split("-");
-        this.events = new EventList({ filter: `cookie == ${cookie} and netns_inode == ${netns}` });
+        this.events = new EventList({ filter: `cookie == ${cookie} and netns_inode == ${netns}` }, "at_us");
     }
 
     /** As it is now. */

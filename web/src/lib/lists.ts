@@ -1,6 +1,7 @@
 // The lists of the views behind one interface: rows at places, of which those seen are read.
 
 import { Failure, get } from "./api.ts";
+import { STREAMS, TRANSFERS } from "./columns.ts";
 import { ordered } from "./order.ts";
 import { Source, type Query, type Row } from "./source.ts";
 import type { EventsAnswer, GroupsAnswer, Loss, Record_, RowState, Snapshot, Value } from "./types.ts";
@@ -25,12 +26,20 @@ export interface List {
     has(first: number, end: number): boolean;
     /** Reads a range as it is now; answers the place of the row `find`, if it is asked for and there. */
     refresh(first: number, end: number, find?: string): Promise<number | null>;
-    /** Reads what of a range is not there yet. */
-    ensure(first: number, end: number): Promise<void>;
+    /** Reads what of a range is not there yet; answers whether anything was read. */
+    ensure(first: number, end: number): Promise<boolean>;
 }
 
+/** The rows that were made of others: the same one for the same, so that only what changed is drawn. */
+const made = new WeakMap<Row, Shown>();
+
 function shown(row: Row | undefined, kind: "row" | "member"): Shown | undefined {
-    return row && { ...row, kind, isOpen: false };
+    if (row === undefined) {
+        return undefined;
+    }
+    const known = made.get(row) ?? { ...row, kind, isOpen: false };
+    made.set(row, known);
+    return known;
 }
 
 /** Connections or listeners. */
@@ -62,8 +71,8 @@ export class WindowList implements List {
     async refresh(first: number, end: number, find = ""): Promise<number | null> {
         return await this.source.read(first, end, find);
     }
-    async ensure(first: number, end: number): Promise<void> {
-        await this.source.ensure(first, end);
+    async ensure(first: number, end: number): Promise<boolean> {
+        return await this.source.ensure(first, end);
     }
 }
 
@@ -143,8 +152,9 @@ export class GroupList implements List {
         return null;
     }
 
-    async ensure(first: number, end: number): Promise<void> {
-        await Promise.all(this.parts(first, end).map(async ([source, from, to]) => await source.ensure(from, to)));
+    async ensure(first: number, end: number): Promise<boolean> {
+        const read = this.parts(first, end).map(async ([source, from, to]) => await source.ensure(from, to));
+        return (await Promise.all(read)).includes(true);
     }
 
     /** Shows the connections of the group at a place. */
@@ -254,7 +264,9 @@ export class WholeList implements List {
     has(): boolean {
         return true;
     }
-    async ensure(): Promise<void> {}
+    async ensure(): Promise<boolean> {
+        return false;
+    }
 
     async refresh(): Promise<number | null> {
         const part = await this.read();
@@ -312,6 +324,12 @@ export async function processes(parameters: { [name: string]: string }): Promise
     }
 }
 
+/** A record with these keys before its others. */
+function withFirst(first: string[], record: Record_): Record_ {
+    const keys = [...first.filter((key) => key in record), ...Object.keys(record)];
+    return Object.fromEntries(keys.map((key) => [key, record[key]])) as Record_;
+}
+
 interface StreamsAnswer {
     streams: (Record_ & { publishers: Record_[]; players: Record_[]; server: Record_ })[];
     losses: Loss[];
@@ -327,7 +345,7 @@ export async function streams(parameters: { [name: string]: string }): Promise<P
         for (const [role, list] of ends) {
             for (const end of list) {
                 const id = [stream["name"], at, role, end["local"], end["remote"]].join(" ");
-                rows.push([id, { stream: stream["name"], server: at, role, ...end }]);
+                rows.push([id, withFirst(STREAMS, { stream: stream["name"], server: at, ...end, role })]);
             }
         }
     }
@@ -343,13 +361,16 @@ interface TransfersAnswer {
 /** The connections of the transfer service. */
 export async function transfers(): Promise<Part> {
     const { transfers, losses, snapshot } = await get<TransfersAnswer>("/api/v1/transfers");
-    return { rows: transfers.map((record) => [String(record["connection_id"]), record]), losses, snapshot };
+    return { rows: transfers.map((record) => [String(record["connection_id"]), withFirst(TRANSFERS, record)]), losses, snapshot };
 }
 
 /** Most events that are kept; the oldest are dropped first. */
 const MAX_EVENTS = 20_000;
 
-/** Events as they come, oldest first. */
+/** The key by which events are sorted as they come. */
+const CAME = "at_us";
+
+/** Events: the newest first, unless another order is asked for; then later ones come behind those that are there. */
 export class EventList implements List {
     isKnown = false;
     losses: Loss[] = [];
@@ -360,23 +381,56 @@ export class EventList implements List {
     private since = "";
     private reading: Promise<null> | undefined;
     private readonly parameters: { [name: string]: string };
+    private readonly sort: string;
+    /** The rows in an order that is not that in which they came. */
+    private order: Shown[] | undefined;
     /** How many are shown, where the page is frozen. */
     private shown: number | undefined;
 
-    constructor(parameters: { [name: string]: string }) {
+    /** Those of `before` are kept if it asks for the same. */
+    constructor(parameters: { [name: string]: string }, sort = "", before?: List) {
         this.parameters = parameters;
+        this.sort = sort === "" ? `-${CAME}` : sort;
+        if (before instanceof EventList && JSON.stringify(before.parameters) === JSON.stringify(parameters)) {
+            ({ isKnown: this.isKnown, losses: this.losses, missed: this.missed, since: this.since } = before);
+            this.rows = [...before.rows];
+            this.sortAnew();
+        }
+    }
+
+    /** Whether events come at the first row, and move the others. */
+    get isNewestFirst(): boolean {
+        return this.sort === `-${CAME}`;
+    }
+
+    private sortAnew(): void {
+        if (!this.isNewestFirst && this.sort !== CAME) {
+            const rows = new Map(this.rows.map((row) => [row.id, row]));
+            const pairs = this.rows.map((row): [string, Record_] => [row.id, row.record]);
+            this.order = ordered(pairs, this.sort).map(([id]) => rows.get(id) as Shown);
+        }
     }
 
     get total(): number {
         return this.shown ?? this.rows.length;
     }
     row(at: number): Shown | undefined {
-        return this.rows[at];
+        return (this.order ?? this.rows)[this.isNewestFirst ? this.total - 1 - at : at];
+    }
+    /** The place of the row with this id, from `from` on. */
+    placeOf(id: string, from: number): number {
+        let at = from;
+        while (at < this.total && this.row(at)?.id !== id) {
+            at++;
+        }
+        return at;
     }
     has(): boolean {
         return true;
     }
-    async ensure(): Promise<void> {}
+    async ensure(): Promise<boolean> {
+        return false;
+    }
 
     /** Shows no further event until it is called with false. */
     freeze(isFrozen: boolean): void {
@@ -393,6 +447,7 @@ export class EventList implements List {
     }
 
     private async readNew(): Promise<null> {
+        const isFirst = !this.isKnown;
         for (;;) {
             let answer: EventsAnswer;
             try {
@@ -411,11 +466,16 @@ export class EventList implements List {
             this.since = answer.next_since;
             for (const record of answer.events) {
                 const id = String(record["serial"]);
-                this.rows.push({ id, record, state: "open", kind: "row", isOpen: false });
+                const row: Shown = { id, record, state: "open", kind: "row", isOpen: false };
+                this.rows.push(row);
+                this.order?.push(row);
             }
             if (answer.events.length < 5000) {
                 break;
             }
+        }
+        if (isFirst) {
+            this.sortAnew();
         }
         // While it is frozen nothing that is shown may move.
         if (this.shown === undefined) {
@@ -426,7 +486,8 @@ export class EventList implements List {
 
     private drop(): void {
         if (this.rows.length > MAX_EVENTS) {
-            this.rows.splice(0, this.rows.length - MAX_EVENTS);
+            const dropped = new Set(this.rows.splice(0, this.rows.length - MAX_EVENTS));
+            this.order = this.order?.filter((row) => !dropped.has(row));
         }
     }
 }

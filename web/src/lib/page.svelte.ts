@@ -56,10 +56,13 @@ class Page {
     seen: [number, number] = [0, 50];
     /** Scrolls so that the selected row is seen; the list component sets it. */
     reveal: () => void = () => undefined;
+    /** Scrolls by rows that came above what is seen; the list component sets it. */
+    shift: (rows: number) => void = () => undefined;
 
     list = $state.raw<List>(new WholeList(async () => ({ rows: [], losses: [] })));
     followed = $state.raw<Followed | undefined>();
     private longest = new Map<string, number>();
+    private columnsBefore = new Map<string, Column[]>();
     private generation = 0;
     private typing: ReturnType<typeof setTimeout> | undefined;
 
@@ -79,18 +82,44 @@ class Page {
         if (group !== "" && view !== "events") {
             return this.columnsOfRecords([this.keyOf(group)]);
         }
-        const named = this.names().map((name) => this.fields.find((field) => field.name === name));
-        const columns = named.filter((field) => field !== undefined).map(column);
+        const columns = this.columnsOfFields();
         if (view === "events") {
-            const plain = columns.map(({ sort: _, ...rest }) => rest);
-            return [plainColumn("at_us", "time", "at"), plainColumn("event", "text", "event", 9), ...plain];
+            const all = [plainColumn("at_us", "time", "at"), plainColumn("event", "text", "event", 9), ...columns];
+            return all.map((one) => ({ ...one, sort: one.key }));
         }
         return widened(columns, (key) => this.longest.get(key) ?? 0);
     }
 
     /** Those that fit. */
     get shownColumns(): Column[] {
-        return fitting(this.columns, this.characters);
+        return this.sameColumns("shown", fitting(this.columns, this.characters));
+    }
+
+    /** The columns of the connections below a group, those that fit. */
+    get memberColumns(): Column[] {
+        void this.version;
+        const columns = widened(this.columnsOfFields(), (key) => this.longest.get(key) ?? 0);
+        return this.sameColumns("member", fitting(columns, this.characters - 2));
+    }
+
+    private columnsOfFields(): Column[] {
+        const named = this.names().map((name) => this.fields.find((field) => field.name === name));
+        return named.filter((field) => field !== undefined).map(column);
+    }
+
+    /** The columns of before if they are the same, so that nothing is drawn for them. */
+    private sameColumns(of: string, columns: Column[]): Column[] {
+        const before = this.columnsBefore.get(of);
+        if (before !== undefined && JSON.stringify(before) === JSON.stringify(columns)) {
+            return before;
+        }
+        this.columnsBefore.set(of, columns);
+        return columns;
+    }
+
+    /** The order of the list: of events, the newest first unless another is asked for. */
+    get order(): string {
+        return this.question.sort === "" && this.question.view === "events" ? "-at_us" : this.question.sort;
     }
 
     /** Names of the fields that are asked for. */
@@ -195,7 +224,7 @@ class Page {
                 this.list = new WholeList(async () => await processes({ filter }), sort);
                 break;
             case "events":
-                this.list = new EventList({ filter, fields });
+                this.list = new EventList({ filter, fields }, sort, this.list);
                 break;
             case "streams":
                 this.list = new WholeList(async () => await streams({ filter }), sort);
@@ -212,8 +241,8 @@ class Page {
         if ((this.frozenAt !== 0 && !(list instanceof EventList)) || this.fields.length === 0) {
             return;
         }
-        const isAtEnd = list instanceof EventList && list.isKnown && this.selected >= list.total - 1;
-        const isFirst = !list.isKnown;
+        const events = list instanceof EventList ? list : undefined;
+        const isAtStart = (this.selected === 0 && this.seen[0] === 0) || !list.isKnown;
         const found = await list.refresh(this.seen[0], this.seen[1], find);
         if (generation !== this.generation) {
             return;
@@ -223,11 +252,13 @@ class Page {
         if (find !== "") {
             this.select(found ?? Math.min(this.selected, Math.max(0, list.total - 1)));
             this.reveal();
-        } else if (list instanceof EventList && (isAtEnd || isFirst) && this.frozenAt === 0) {
-            // As `tail -f`: a reader at the end stays there.
-            this.select(Math.max(0, list.total - 1));
+        } else if (events?.isNewestFirst === true && !isAtStart && this.frozenAt === 0) {
+            // Who reads an event keeps it at its place; who has the first one selected sees those that come.
+            const before = this.selected;
+            const at = events.placeOf(this.selectedId, before);
+            this.select(Math.min(at, Math.max(0, list.total - 1)));
             this.version++;
-            this.reveal();
+            this.shift(this.selected - before);
         } else {
             this.select(Math.min(this.selected, Math.max(0, list.total - 1)));
         }
@@ -241,28 +272,31 @@ class Page {
             return;
         }
         const { generation } = this;
+        let isRead = false;
         try {
-            await this.list.ensure(first, end);
+            isRead = await this.list.ensure(first, end);
         } catch (error) {
             this.fail(error);
         }
-        if (generation === this.generation) {
-            this.measure();
+        if (generation === this.generation && (this.measure() || isRead)) {
             this.version++;
         }
     }
 
-    /** Keeps the lengths of the longest endpoints, for the width of their columns. */
-    private measure(): void {
+    /** Keeps the lengths of the longest endpoints, for the width of their columns; answers whether one is longer now. */
+    private measure(): boolean {
+        let isLonger = false;
         for (let at = this.seen[0]; at < this.seen[1]; at++) {
             const record = this.list.row(at)?.record;
             for (const key in record) {
                 const length = lengthOf(record[key]);
                 if (length > (this.longest.get(key) ?? 0)) {
                     this.longest.set(key, length);
+                    isLonger = true;
                 }
             }
         }
+        return isLonger;
     }
 
     /** The columns of records whose keys are no list of the page's: all of the first row, in their order. */
@@ -325,6 +359,12 @@ class Page {
             this.selected = 0;
             this.chosen = 0;
             this.longest.clear();
+        }
+        if (this.list instanceof EventList && this.list.isKnown) {
+            // The same events in another order.
+            const at = this.list.placeOf(id, 0);
+            this.select(at < this.list.total ? at : 0);
+            this.reveal();
         }
         const isWindow = this.list instanceof WindowList && list instanceof WindowList && change.view === undefined;
         try {
@@ -396,8 +436,8 @@ class Page {
 
     /** Sorts the other way. */
     async turn(): Promise<void> {
-        const turned = this.question.sort.split(",").map((key) => (key.startsWith("-") ? key.slice(1) : `-${key}`));
-        if (this.question.sort !== "") {
+        const turned = this.order.split(",").map((key) => (key.startsWith("-") ? key.slice(1) : `-${key}`));
+        if (this.order !== "") {
             await this.ask({ sort: turned.join(",") });
         }
     }

@@ -19,6 +19,10 @@ const AROUND = 60;
 /** Rows on either side that are asked for while the list is scrolled, before they are seen. */
 const AHEAD = 400;
 
+/** Rows between two draws from which on a list is scrolled fast, and the rows in the direction that are read then. */
+const FAST = 40;
+const FAR_AHEAD = 2000;
+
 /** What a list is of: a path and its parameters. */
 export interface Query {
     path: string;
@@ -37,6 +41,9 @@ export class Source {
     private rows = new Map<number, Row>();
     private asked: Promise<void> | undefined;
     private last: [number, number] = [0, 0];
+    /** Rows that are read above and below what is seen. */
+    private above = AHEAD;
+    private below = AHEAD;
 
     constructor(query: Query) {
         this.query = query;
@@ -80,30 +87,47 @@ export class Source {
         return answer.found;
     }
 
-    /** Reads a range unless it and what is near it is there, one request after the other; the latest range wins. */
-    async ensure(first: number, end: number): Promise<void> {
-        if (this.has(Math.max(0, first - AHEAD / 2), end + AHEAD / 2)) {
-            return;
-        }
+    /**
+     * Reads a range unless it and what is near it is there, one request after the other; the latest range wins. Answers
+     * whether anything was read.
+     */
+    async ensure(first: number, end: number): Promise<boolean> {
+        const by = first - this.last[0];
         this.last = [first, end];
+        const isFast = Math.abs(by) > FAST;
+        // Where it is scrolled fast, what comes is read in time, and what was passed is left.
+        this.above = isFast && by > 0 ? 0 : isFast ? FAR_AHEAD : AHEAD;
+        this.below = isFast && by < 0 ? 0 : isFast ? FAR_AHEAD : AHEAD;
+        if (this.has(Math.max(0, first - this.above / 2), end + this.below / 2)) {
+            return false;
+        }
         if (this.asked !== undefined) {
-            return await this.asked;
+            await this.asked;
+            return true;
         }
         this.asked = (async () => {
             try {
-                for (;;) {
-                    const [from, to] = this.last;
-                    await this.read(from, to, "", AHEAD);
-                    const [wantedFrom, wantedTo] = this.last;
-                    if (this.has(wantedFrom, wantedTo)) {
-                        return;
-                    }
-                }
+                do {
+                    await this.readMissing();
+                } while (!this.has(...this.last));
             } finally {
                 this.asked = undefined;
             }
         })();
-        return await this.asked;
+        await this.asked;
+        return true;
+    }
+
+    /** Reads what is missing of the range asked for last, with what is near it. */
+    private async readMissing(): Promise<void> {
+        let [from, to] = [Math.max(0, this.last[0] - this.above), Math.min(this.total, this.last[1] + this.below)];
+        while (from < to && this.rows.has(from)) {
+            from++;
+        }
+        while (from < to && this.rows.has(to - 1)) {
+            to--;
+        }
+        await this.read(from, to, "", 0);
     }
 
     /** Begins anew: the rows are asked for in a new order. */

@@ -80,7 +80,7 @@ struct Member {
 impl Member {
     fn start(number: u32, size: &Size, netns: &str) -> anyhow::Result<Member> {
         let mut child = Command::new(crate::own::program()?)
-            .args(["fixture-process", "--netns", netns, "--number", &number.to_string()])
+            .args(["hold-process", "--netns", netns, "--number", &number.to_string()])
             .args([
                 "--sockets",
                 &size.sockets.to_string(),
