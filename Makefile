@@ -90,6 +90,7 @@ bench: bench-packages
 	target/release/conns-bench memory
 	target/release/conns-bench screen
 	target/release/conns-bench sql
+	target/release/conns-bench history
 	target/release/conns-bench sums
 
 ## The pictures of the README, of a real screen and a real agent with some traffic (root)

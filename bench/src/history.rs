@@ -157,7 +157,11 @@ impl Made {
             at,
             duration_us: known(duration),
             how: if resets { CloseReason::ResetReceived } else { CloseReason::Fin },
-            first_closer: known(if self.next().is_multiple_of(2) { Closer::Local } else { Closer::Remote }),
+            first_closer: known(if self.next().is_multiple_of(2) {
+                Closer::Local
+            } else {
+                Closer::Remote
+            }),
             fin_received: !resets,
         });
         made

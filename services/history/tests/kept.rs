@@ -1,6 +1,10 @@
 //! What is kept: every row that an agent saw, with the same values, in a file that does not exceed its size.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy knows only the functions marked #[test] as tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only the functions marked #[test] as tests"
+)]
 
 mod made;
 
