@@ -86,7 +86,8 @@ Examples:
   conns why 443                            what limits each connection of port 443
   conns --at 14:03 nginx                   nginx's connections as they were at 14:03, by the history
   conns why --from 13:50 --to 14:10        what limited connections then
-  conns events --since yesterday failed    attempts that failed since yesterday, then those to come
+  conns events --since yesterday --kind failed
+                                           attempts that failed since yesterday, then those to come
   conns --closed --for 30s --sort -duration
                                            connections that close or fail within 30 s, longest first
   conns events refused or rst-in           refused and reset connections, live

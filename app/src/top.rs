@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conns_api::{Agent, Pace, View};
+use conns_api::{Agent, Pace, View, next_update};
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::EventTime;
-use conns_tui::{Channels, Files, Named, Open, RunError, Settings, Start};
+use conns_tui::{Channels, Files, Named, Open, ReadPast, RunError, Settings, Start};
 
 use crate::agent;
 use crate::environment::variable;
@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::flags::AgentFlags;
 use crate::flags::top::TopFlags;
 use crate::list::addresses_of;
+use crate::past::{self, Asked};
 use crate::terminal;
 
 /// Half of the longest time that a verdict of this machine covers.
@@ -74,8 +75,9 @@ pub(crate) fn run(flags: &TopFlags, agent_flags: &AgentFlags) -> Result<(), Fail
     let pace = Pace::every(flags.interval);
     let began = Instant::now();
     let open = opened_by(agent_flags.clone(), flags);
+    let past = past_by(agent_flags.clone(), flags);
     let files = Files { named: named_path };
-    match conns_tui::run(start, &files, (open, channels), (ask, pace), || began.elapsed()) {
+    match conns_tui::run(start, &files, (open, channels, past), (ask, pace), || began.elapsed()) {
         Ok(()) => Ok(()),
         Err(RunError::Usage(why)) => Err(Failure::Usage(why)),
         Err(error @ (RunError::NoAgent(_) | RunError::Terminal(_) | RunError::Panicked)) => {
@@ -91,6 +93,18 @@ fn opened_by(agent_flags: AgentFlags, flags: &TopFlags) -> Open {
     let purpose = Purpose::Agent { tap: true };
     Arc::new(move || -> Result<Box<dyn Agent>, String> {
         agent::open(&agent_flags, source, memory, purpose).map_err(|failure| failure.to_string())
+    })
+}
+
+/// Reads the history of the same agent.
+fn past_by(agent_flags: AgentFlags, flags: &TopFlags) -> ReadPast {
+    let (kept, ask) = (flags.kept.clone(), flags.among.ask(View::All));
+    Arc::new(move |at_us| {
+        let mut agent = past::open(&agent_flags, &kept, Asked::At(at_us))
+            .map_err(|failure| failure.to_string())?;
+        let updates = agent.updates(&ask, Pace::default());
+        let read = updates.and_then(|mut updates| next_update(&mut *updates));
+        read.map_err(|error| error.to_string())
     })
 }
 

@@ -10,7 +10,7 @@ use crate::when;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeptFlags {
     /// Read the history in FILE [default: that of the agent of this machine; env: CONNS_HISTORY_PATH]
-    #[arg(long = "history", value_name = "FILE", conflicts_with_all = ["agent", "read"])]
+    #[arg(long = "history", value_name = "FILE", conflicts_with_all = ["agent", "read"], help_heading = PAST)]
     pub(crate) path: Option<PathBuf>,
 }
 

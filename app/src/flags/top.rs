@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use conns_tui::Screen;
 
+use super::past::KeptFlags;
 use super::{Among, parse_span};
 use crate::completions;
 
@@ -27,6 +28,8 @@ pub(crate) struct TopFlags {
     /// Time between two samples of this machine; an agent has its own
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_span, conflicts_with = "read")]
     pub(crate) interval: Duration,
+    #[command(flatten)]
+    pub(crate) kept: KeptFlags,
     /// Draw with ASCII only; the default where the locale is not UTF-8
     #[arg(long)]
     pub(crate) ascii: bool,

@@ -102,7 +102,7 @@ pub fn share_heap() {
     }
 }
 
-/// Makes the allocator give back the end of the heap whenever more than [`MAX_FREE_END`] is free there, before any thread is
+/// Makes the allocator give back the end of the heap whenever more than `MAX_FREE_END` is free there, before any thread is
 /// started. By default the bound of glibc grows with what is freed, up to 64 MiB.
 pub fn give_back_soon() {
     // SAFETY: as above.

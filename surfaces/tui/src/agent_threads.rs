@@ -16,6 +16,9 @@ use crate::list::{List, Spec};
 /// Opens the agent, once more after it was lost.
 pub type Open = Arc<dyn Fn() -> Result<Box<dyn Agent>, String> + Send + Sync>;
 
+/// Reads what was at a moment, microseconds since 1970-01-01 UTC.
+pub type ReadPast = Arc<dyn Fn(i64) -> Result<Arc<Update>, String> + Send + Sync>;
+
 /// How the channels of an agent are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
@@ -49,6 +52,8 @@ pub(crate) enum Message {
     Lost(String),
     /// A list was made.
     Listed(Arc<List>),
+    /// The history has answered about a moment.
+    Past(i64, Result<Arc<Update>, String>),
     /// A signal came.
     #[cfg(unix)]
     Signal(i32),
@@ -95,6 +100,22 @@ pub(crate) fn follow(open: Open, ask: Ask, pace: Pace, channels: Channels, to: S
             }
         });
     });
+}
+
+/// Reads moments of the past until the result is dropped; of several that wait, only the last.
+pub(crate) fn read_past(read: ReadPast, to: Sender<Message>) -> Sender<i64> {
+    let (sender, wanted): (_, Receiver<i64>) = channel();
+    thread::spawn(move || {
+        while let Ok(mut at_us) = wanted.recv() {
+            while let Ok(later) = wanted.try_recv() {
+                at_us = later;
+            }
+            if to.send(Message::Past(at_us, read(at_us))).is_err() {
+                return;
+            }
+        }
+    });
+    sender
 }
 
 /// Whether there still is a receiver.

@@ -10,6 +10,7 @@ use crate::detail::Detail;
 use crate::keys::Action;
 use crate::list::{Line, List};
 use crate::menu::About;
+use crate::past::Step;
 use crate::prompt::{Prompt, Purpose};
 use crate::state::{Effect, Frozen, Overlay, Screen, State};
 
@@ -81,6 +82,10 @@ impl State {
                 self.set_filter(self.filter_text.clone());
             }
             Action::Freeze => self.freeze(),
+            Action::Earlier => self.earlier(Step::Minute),
+            Action::Later => self.later(Step::Minute),
+            Action::HourEarlier => self.earlier(Step::Hour),
+            Action::HourLater => self.later(Step::Hour),
             Action::Refresh => {
                 self.find_chosen();
                 self.ask(true);
@@ -130,18 +135,26 @@ impl State {
 
     /// Stops at this second, or goes on with what has come.
     fn freeze(&mut self) {
-        let Some(update) = self.latest.clone() else { return };
-        let is_frozen = self.frozen.is_none();
-        self.frozen = is_frozen.then_some(Frozen { update, updates: 0 });
-        let filter = self.filter();
-        self.events.freeze(is_frozen, filter.as_ref());
-        if !is_frozen {
-            if let (Some(detail), Some(update)) = (&mut self.detail, &self.latest) {
-                detail.refresh(update);
-            }
-            self.ask(false);
-            self.find_chosen();
+        if self.frozen.is_some() {
+            return self.unfreeze();
         }
+        let Some(update) = self.latest.clone() else { return };
+        self.frozen = Some(Frozen { update, updates: 0, is_past: false });
+        let filter = self.filter();
+        self.events.freeze(true, filter.as_ref());
+    }
+
+    /// Goes on with what has come.
+    pub(crate) fn unfreeze(&mut self) {
+        self.wanted_us = None;
+        let was_past = self.frozen.take().is_some_and(|frozen| frozen.is_past);
+        let filter = self.filter();
+        self.events.freeze(false, filter.as_ref());
+        if let (Some(detail), Some(update)) = (&mut self.detail, &self.latest) {
+            detail.refresh(update);
+        }
+        self.ask(was_past);
+        self.find_chosen();
     }
 
     // === groups and connections ===

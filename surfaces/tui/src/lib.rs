@@ -14,6 +14,7 @@ mod history;
 pub mod keys;
 mod list;
 mod menu;
+mod past;
 mod places;
 mod prompt;
 mod regions;
@@ -26,7 +27,7 @@ mod terminal;
 mod tests;
 mod theme;
 
-pub use agent_threads::{Channels, Open};
+pub use agent_threads::{Channels, Open, ReadPast};
 pub use draw::draw;
 pub use regions::MIN_SIZE;
 pub use run::{Files, RunError, run};

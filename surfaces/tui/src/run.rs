@@ -10,7 +10,9 @@ use std::time::Duration;
 use conns_api::{Ask, Pace};
 use crossterm::event::Event;
 
-use crate::agent_threads::{Channels, Lists, Message, Open, Wanted, follow, make_lists};
+use crate::agent_threads::{
+    Channels, Lists, Message, Open, ReadPast, Wanted, follow, make_lists, read_past,
+};
 use crate::draw::draw;
 use crate::settings::Named;
 use crate::state::{Effect, Start, State};
@@ -50,7 +52,7 @@ pub struct Files {
 pub fn run(
     start: Start,
     files: &Files,
-    (open, channels): (Open, Channels),
+    (open, channels, past): (Open, Channels, ReadPast),
     (ask, pace): (Ask, Pace),
     clock: impl Fn() -> Duration,
 ) -> Result<(), RunError> {
@@ -65,7 +67,8 @@ pub fn run(
     #[cfg(unix)]
     send_signals(sender.clone())?;
     send_input(sender.clone());
-    let mut looped = Loop { files, lists: make_lists(sender), is_over: false };
+    let past = read_past(past, sender.clone());
+    let mut looped = Loop { files, lists: make_lists(sender), past, is_over: false };
     while !looped.is_over {
         if Taken::has_panicked() {
             return Err(RunError::Panicked);
@@ -82,6 +85,8 @@ pub fn run(
 struct Loop<'f> {
     files: &'f Files,
     lists: Lists,
+    /// Moments of the past that are to be read.
+    past: Sender<i64>,
     is_over: bool,
 }
 
@@ -129,6 +134,7 @@ impl Loop<'_> {
             Message::Update(update) => state.update(update),
             Message::Events(batch) => state.events(batch),
             Message::Lost(why) => state.lost(why),
+            Message::Past(at_us, read) => state.past(at_us, read),
             Message::Listed(list) => self.lists.forget(state.listed(list)),
             #[cfg(unix)]
             Message::Signal(signal_hook::consts::SIGTSTP) => stop(state, screen)?,
@@ -152,6 +158,8 @@ impl Loop<'_> {
             Effect::List { update, spec, fresh } => {
                 self.lists.ask(Wanted { update, spec, fresh });
             }
+            // Without the thread that reads, `Taken::has_panicked` ends the loop.
+            Effect::Past(at_us) => drop(self.past.send(at_us)),
             Effect::Copy(text) => terminal::copy(&text)?,
             Effect::Write { path, text } => {
                 let notice = match write_new(&path, &text) {

@@ -112,6 +112,8 @@ pub enum Effect {
         /// Whether rows leave their places.
         fresh: bool,
     },
+    /// Read what was at this moment, microseconds since 1970-01-01 UTC.
+    Past(i64),
     /// Copy to the clipboard.
     Copy(String),
     /// Write a file that does not exist yet.
@@ -158,6 +160,8 @@ pub(crate) struct Frozen {
     pub(crate) update: Arc<Update>,
     /// Updates that came meanwhile.
     pub(crate) updates: usize,
+    /// Whether that is of the history.
+    pub(crate) is_past: bool,
 }
 
 /// What is in front of the list.
@@ -203,6 +207,8 @@ pub struct State {
     pub(crate) events: EventLog,
     pub(crate) history: History,
     pub(crate) frozen: Option<Frozen>,
+    /// The moment of the past that is read.
+    pub(crate) wanted_us: Option<i64>,
     pub(crate) contact: Contact,
 
     pub(crate) chosen: Option<Chosen>,
@@ -266,6 +272,7 @@ impl State {
             events: EventLog::default(),
             history: History::default(),
             frozen: None,
+            wanted_us: None,
             contact: Contact::Waiting,
             chosen: None,
             at: 0,
@@ -316,7 +323,7 @@ impl State {
     }
 
     /// The update that is shown: the last one, or the one at which the screen stands still.
-    fn shown_update(&self) -> Option<Arc<Update>> {
+    pub(crate) fn shown_update(&self) -> Option<Arc<Update>> {
         let frozen = self.frozen.as_ref().map(|frozen| &frozen.update);
         frozen.or(self.latest.as_ref()).cloned()
     }

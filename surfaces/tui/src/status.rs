@@ -27,7 +27,16 @@ impl State {
         if let Some(frozen) = &self.frozen {
             let at = self.time_text(frozen.update.snapshot.at.wall_us);
             let events = self.events.hidden();
-            parts.push(format!("FROZEN at {at}, +{} updates, +{events} events", frozen.updates));
+            parts.push(match frozen.is_past {
+                false => format!("FROZEN at {at}, +{} updates, +{events} events", frozen.updates),
+                true => {
+                    let span = self.latest.as_ref().map_or(0, |latest| {
+                        latest.snapshot.at.wall_us - frozen.update.snapshot.at.wall_us
+                    });
+                    let ago = age(Duration::from_micros(u64::try_from(span).unwrap_or(0)));
+                    format!("HISTORY {at}, {ago} ago: [ ] a minute, {{ }} an hour, Space returns")
+                }
+            });
             tone = Tone::Warning;
         }
         match &self.contact {
@@ -171,7 +180,7 @@ impl State {
     }
 
     /// A time to the second.
-    fn time_text(&self, us: i64) -> String {
+    pub(crate) fn time_text(&self, us: i64) -> String {
         let text = self.time.text(us);
         text.split('.').next().unwrap_or_default().to_owned()
     }

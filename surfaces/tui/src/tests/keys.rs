@@ -184,3 +184,43 @@ fn flags_that_are_wrong_are_refused() {
     assert!(refused(|start| start.columns = Some("rrt".to_owned())).contains("did you mean"));
     assert!(refused(|start| start.group_by = Some("proces".to_owned())).contains("process"));
 }
+
+#[test]
+fn steps_go_into_the_history_and_back_to_the_present() {
+    let mut session = Session::new((120, 20));
+    session.update(some());
+    let now_us = session.state.latest.as_ref().unwrap().snapshot.at.wall_us;
+    let wanted = |session: &Session| match session.effects.last() {
+        Some(Effect::Past(at_us)) => *at_us,
+        other => panic!("{other:?}"),
+    };
+    let past = |at_us: i64, connections: Vec<Connection>| {
+        let at = Moment { monotonic_us: 1, wall_us: at_us };
+        Arc::new(update(snapshot(1, at, connections)))
+    };
+    session.press("]");
+    assert!(session.effects.is_empty() && session.text().contains("this is the present"));
+    session.press("[[");
+    assert_eq!(wanted(&session), now_us - 120_000_000, "two steps, before either was read");
+    // The answer to the first step is not wanted any more.
+    session.state.past(now_us - 60_000_000, Ok(past(now_us - 60_000_000, Vec::new())));
+    assert!(session.state.frozen.is_none());
+    let then = now_us - 120_000_000;
+    session.state.past(then, Ok(past(then, some().into_iter().take(1).collect())));
+    session.settle();
+    assert!(session.text().contains("HISTORY"), "{}", session.text());
+    assert!(session.text().contains("2m"), "{}", session.text());
+    assert_eq!(session.list.lines.len(), 1);
+    // What comes meanwhile changes nothing.
+    session.update(some());
+    assert_eq!(session.list.lines.len(), 1);
+    session.press("}");
+    assert!(session.state.frozen.is_none(), "an hour on is the present");
+    assert_eq!(session.list.lines.len(), some().len());
+    session.press("{");
+    let latest_us = session.state.latest.as_ref().unwrap().snapshot.at.wall_us;
+    assert_eq!(wanted(&session), latest_us - 3_600_000_000);
+    session.state.past(latest_us - 3_600_000_000, Err("no agent sampled then".to_owned()));
+    session.settle();
+    assert!(session.text().contains("no agent sampled then") && session.state.frozen.is_none());
+}
