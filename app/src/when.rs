@@ -6,7 +6,7 @@ use conns_core::units::parse_span;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 /// Microseconds since 1970-01-01 UTC of a moment, which lies before now.
 pub(crate) fn parse(text: &str) -> Result<i64, String> {
@@ -46,14 +46,11 @@ fn read(text: &str, now: &Zoned) -> Option<Timestamp> {
             false => Some(today),
         };
     }
-    let (day, time) = text.split_once([' ', 'T', 't']).unwrap_or((text, ""));
-    let day = match day {
-        "today" => Some(now.date()),
-        "yesterday" => now.date().checked_sub(1.days()).ok(),
-        _ => None,
-    };
-    if let Some(day) = day {
-        return zoned(day, if time.is_empty() { Time::midnight() } else { clock(time)? });
+    let yesterday = now.date().yesterday();
+    for (word, day) in [("today", Ok(now.date())), ("yesterday", yesterday)] {
+        let Some(time) = text.strip_prefix(word) else { continue };
+        let time = if time.is_empty() { Time::midnight() } else { clock(time.strip_prefix(' ')?)? };
+        return zoned(day.ok()?, time);
     }
     let parsed = Pieces::parse(text).ok()?;
     let time = parsed.time().unwrap_or(Time::midnight());

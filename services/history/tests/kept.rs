@@ -208,7 +208,7 @@ fn no_agent_sampled_is_another_thing_than_no_row() {
     let folder = Folder::new("watched");
     let path = folder.file();
     let mut history = open(&path, 16 * MIB, 100);
-    for second in [101, 105, 107] {
+    for second in [101, 105, 110] {
         history.record(&update(second, second, Vec::new()), &EventLog::after(1, 0));
         history.commit(at(second)).unwrap();
     }
@@ -226,7 +226,7 @@ fn no_agent_sampled_is_another_thing_than_no_row() {
         other => panic!("{other:?}"),
     };
     let times: Vec<_> = found.rows.iter().map(|row| (seconds(&row[0]), seconds(&row[1]))).collect();
-    assert_eq!(times, [(100, 107), (3711, 3711), (1912, 1912), (3713, 3714)]);
+    assert_eq!(times, [(100, 110), (3711, 3711), (1912, 1912), (3713, 3714)]);
 }
 
 #[test]
