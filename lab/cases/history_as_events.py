@@ -204,7 +204,8 @@ def disks(directory):
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         # Two agents: the second has none.
         agent = Agent(history)
-        second = subprocess.Popen([CONNS, "serve", "--config", agent.config, "--listen", "http=127.0.0.1:17992", "--history-path", history],
+        second = subprocess.Popen([CONNS, "serve", "--config", agent.config, "--listen", "http=127.0.0.1:17992", "--history-path", history,
+                                   "--history-size", "64MiB"],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         line = second.stderr.readline()
         while "another agent" not in line:
