@@ -66,6 +66,8 @@ impl Agent {
         {
             command.env_remove(name);
         }
+        // Agents of several tests would share one file; a test of the history names its own.
+        command.env("CONNS_HISTORY_SIZE", "0");
         let mut child = match namespace {
             Some(namespace) => namespace.spawn(&mut command)?,
             None => command.spawn().with_context(|| format!("starting {}", conns.display()))?,

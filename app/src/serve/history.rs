@@ -144,7 +144,7 @@ impl Drop for KeptHistory {
 
 /// The file without `history.path`.
 pub(crate) fn default_path() -> PathBuf {
-    state_folder().join("history.db")
+    state_folder().join("history/history.db")
 }
 
 /// Opens the history at `path` for queries, if there is one.

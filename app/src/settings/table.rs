@@ -429,7 +429,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "FILE",
         kind: Text,
         default: "",
-        meaning: "That file; without it history.db in the folder of the state, /var/lib/conns of root",
+        meaning: "That file; without it history/history.db in the folder of the state, /var/lib/conns of root",
         restart: true,
         field: field!(history.path = maybe),
     },

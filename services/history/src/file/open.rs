@@ -182,10 +182,17 @@ fn read_only_uri(path: &Path) -> String {
     format!("file:{path}?readonly_shm=1")
 }
 
-/// The mode of the folder is 0700: the history has addresses and names of processes.
+/// Creates the folder of the file with mode 0700: the history has addresses and names of processes. Those above it have the
+/// mode of others, as they may have more in them.
 fn create_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        fs::create_dir_all(above)?;
+    }
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there are no modes"))]
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
