@@ -83,6 +83,9 @@ pub enum Closer {
 }
 
 impl Closer {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Local, Self::Remote, Self::Both, Self::Neither];
+
     /// The name in lower case, for machine-read output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -117,6 +120,18 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// One of each name; the number of the error is 0. Files have their places, so new ones come last.
+    pub const ALL: [Self; 8] = [
+        Self::Fin,
+        Self::ResetReceived,
+        Self::ResetSent,
+        Self::TimedOut,
+        Self::Refused,
+        Self::Unreachable,
+        Self::GivenUp,
+        Self::Error(0),
+    ];
+
     /// The name in lower case with dashes, for machine-read output.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -28,8 +28,8 @@ impl Words {
             Self::Family => Family::ALL.map(Family::name).to_vec(),
             Self::Direction => DIRECTIONS.map(Direction::name).to_vec(),
             Self::Class => Class::ALL.map(Class::name).to_vec(),
-            Self::Closer => CLOSERS.map(Closer::name).to_vec(),
-            Self::CloseReason => ENDS.map(CloseReason::name).to_vec(),
+            Self::Closer => Closer::ALL.map(Closer::name).to_vec(),
+            Self::CloseReason => CloseReason::ALL.map(CloseReason::name).to_vec(),
             Self::List(words) => words.to_vec(),
         }
     }
@@ -47,17 +47,6 @@ impl Words {
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
-const CLOSERS: [Closer; 4] = [Closer::Local, Closer::Remote, Closer::Both, Closer::Neither];
-const ENDS: [CloseReason; 8] = [
-    CloseReason::Fin,
-    CloseReason::ResetReceived,
-    CloseReason::ResetSent,
-    CloseReason::TimedOut,
-    CloseReason::Refused,
-    CloseReason::Unreachable,
-    CloseReason::GivenUp,
-    CloseReason::Error(0),
-];
 
 /// States that a word stands for: one by its name, or several by the words of `ss` (iproute2, `misc/ss.c`, `scan_state`).
 pub(super) fn states(word: &str) -> Vec<State> {
@@ -108,11 +97,14 @@ pub(super) fn class(word: &str) -> Option<Class> {
 }
 
 fn closer(word: &str) -> Option<Closer> {
-    CLOSERS.into_iter().find(|closer| closer.name().eq_ignore_ascii_case(word))
+    Closer::ALL.into_iter().find(|closer| closer.name().eq_ignore_ascii_case(word))
 }
 
 /// A close reason by its name; `_` and spaces count as `-`.
 pub(super) fn ended(word: &str) -> Option<&'static str> {
     let word = word.replace(['_', ' '], "-");
-    ENDS.map(CloseReason::name).into_iter().find(|name| name.eq_ignore_ascii_case(&word))
+    CloseReason::ALL
+        .map(CloseReason::name)
+        .into_iter()
+        .find(|name| name.eq_ignore_ascii_case(&word))
 }

@@ -22,23 +22,15 @@ pub(super) fn opened(row: &Row<'_, '_>, direction: Option<Direction>) -> Option<
 
 /// How it closed, if it has.
 pub(super) fn closed(row: &Row<'_, '_>, at: Moment) -> Option<Closed> {
-    let errno = CloseReason::Error(row.small("errno").unwrap_or(0));
-    let reasons = [
-        CloseReason::Fin,
-        CloseReason::ResetReceived,
-        CloseReason::ResetSent,
-        CloseReason::TimedOut,
-        CloseReason::Refused,
-        CloseReason::Unreachable,
-        CloseReason::GivenUp,
-        errno,
-    ];
-    let closers = [Closer::Local, Closer::Remote, Closer::Both, Closer::Neither];
+    let how = match row.word("ended", CloseReason::ALL, CloseReason::name)? {
+        CloseReason::Error(_) => CloseReason::Error(row.small("errno").unwrap_or(0)),
+        how => how,
+    };
     Some(Closed {
         at: row.time("closed_at_us").map_or(at, moment),
         duration_us: known(row.whole("duration_us")),
-        how: row.word("ended", reasons, CloseReason::name)?,
-        first_closer: known(row.word("closed_by", closers, Closer::name)),
+        how,
+        first_closer: known(row.word("closed_by", Closer::ALL, Closer::name)),
         // Not kept; the bytes that were received are kept without it.
         fin_received: false,
     })

@@ -13,17 +13,8 @@ use ipnet::IpNet;
 use super::TEXTS;
 use crate::cell::Cell;
 
-/// The close reasons, each of which is counted by itself.
-pub(super) const REASONS: [CloseReason; 8] = [
-    CloseReason::Fin,
-    CloseReason::ResetReceived,
-    CloseReason::ResetSent,
-    CloseReason::TimedOut,
-    CloseReason::Refused,
-    CloseReason::Unreachable,
-    CloseReason::GivenUp,
-    CloseReason::Error(0),
-];
+/// The close reasons, each of which is counted by itself, in the order of the file.
+pub(super) const REASONS: [CloseReason; 8] = CloseReason::ALL;
 
 /// How many figures of a connection are summed.
 pub(super) const FIGURES: usize = 5;
