@@ -37,26 +37,46 @@ pub fn run(judge: &Judge, only: Option<&str>, jobs: usize) -> Result<bool> {
     }
     let start = Instant::now();
     let (alone, together): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.alone);
-    let outcomes = Mutex::new(Vec::new());
-    for (cases, jobs) in [(together, jobs.max(1)), (alone, 1)] {
-        let queue = Mutex::new(VecDeque::from(cases));
-        std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                scope.spawn(|| {
-                    while let Some(case) = take(&queue) {
-                        let outcome = run::run(&case, judge);
-                        outcome.print();
-                        outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
-                    }
-                });
-            }
-        });
+    let first = run_each(together, jobs.max(1), |case| run::run(case, judge));
+    // What several cases at a time may have spoiled is caused again by itself.
+    let (mut outcomes, mut again) = (Vec::new(), Vec::new());
+    for (case, outcome) in first {
+        if outcome.is_as_expected() {
+            outcomes.push(outcome);
+        } else {
+            again.push((case, outcome));
+        }
     }
-    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    again.extend(run_each(alone, 1, |case| run::run(case, judge)));
+    for (case, first) in again {
+        let outcome = run::run_again(&case, judge, first);
+        outcome.print();
+        outcomes.push(outcome);
+    }
     if matches!(judge, Judge::Ss) {
         return Ok(outcomes.iter().all(|outcome| outcome.error.is_none()));
     }
     Ok(report::summary(&outcomes, start.elapsed()))
+}
+
+/// Runs the cases, `jobs` at a time, and prints those that are as expected.
+fn run_each(
+    cases: Vec<Case>,
+    jobs: usize,
+    run: impl Fn(&Case) -> Outcome + Sync,
+) -> Vec<(Case, Outcome)> {
+    let (queue, outcomes) = (Mutex::new(VecDeque::from(cases)), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(case) = take(&queue) {
+                    let outcome = run(&case);
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((case, outcome));
+                }
+            });
+        }
+    });
+    outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn take(queue: &Mutex<VecDeque<Case>>) -> Option<Case> {

@@ -9,8 +9,8 @@ use crate::scenario::{CLASSES, Expect, UNKNOWN};
 
 /// Below this share of right answers the matrix fails.
 const MIN_ACCURACY_PERCENT: f64 = 95.0;
-/// Above this share of cases with a wrong first answer and a right second one the matrix fails.
-const MAX_MISSED_PERCENT: f64 = 2.0;
+/// With more wrong answers than this share of the cases that were not there at a later attempt the matrix fails.
+const MAX_MISSED_PERCENT: f64 = 4.0;
 /// Named when no row of `conns` fits the socket.
 const MISSING: &str = "(no row)";
 
@@ -155,10 +155,13 @@ pub(super) fn summary(outcomes: &[Outcome], took: Duration) -> bool {
     println!(
         "{accused} of {innocent} healthy or idle connections accused; {forbidden} forbidden verdicts"
     );
-    let missed = outcomes.iter().filter(|outcome| outcome.misses > 0).count();
+    let missed: usize = outcomes.iter().map(|outcome| outcome.misses).sum();
     let missed_percent = 100.0 * missed as f64 / outcomes.len().max(1) as f64;
-    println!("{missed} cases with a wrong first answer");
+    println!("{missed} wrong answers before the last attempt at a case");
     println!("{} cases, {errors} could not be judged, {:.0} s", outcomes.len(), took.as_secs_f64());
+    for outcome in outcomes.iter().filter(|outcome| !outcome.is_as_expected()) {
+        outcome.print();
+    }
     let are_right = accuracy >= MIN_ACCURACY_PERCENT && accused == 0 && forbidden == 0;
     are_right && missed_percent <= MAX_MISSED_PERCENT && errors == 0
 }
