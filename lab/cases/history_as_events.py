@@ -181,6 +181,8 @@ def disks(directory):
         count = lambda: sql("select count(*) from closed", "--history", history)[0][0]
         traffic(server, 20)
         before = waiting.until("rows are kept", lambda: (kept := count()) >= 40 and kept)
+        oldest = lambda: sql("select min(at_us) from closed", "--history", history)[0][0]
+        first = oldest()
         with open(os.path.join(disk, "filler"), "wb") as filler:
             try:
                 while filler.write(b"x" * 65536):

@@ -32,10 +32,8 @@ const FULL: i64 = 9;
 pub(crate) struct HistoryFile {
     pub(crate) connection: Connection,
     pub(crate) budget: Budget,
-    /// The budget that is configured.
-    configured_bytes: i64,
-    /// The budget that fitted when the file last was full.
-    fitting_bytes: i64,
+    /// The part of what is taken that stays unused where the file cannot grow.
+    spare_part: i64,
     /// Pages of the log that are not written back, about.
     log_pages: i64,
     /// Most of them.

@@ -255,7 +255,7 @@ impl History {
         }
         written.map_err(|error| {
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
-                self.file.lower();
+                self.file.did_not_fit();
             }
             HistoryError::sqlite(&self.path)(error)
         })
@@ -266,7 +266,7 @@ impl History {
         if !has_rows && !self.watched.is_due(now) {
             return Ok(());
         }
-        self.file.respect_free_space();
+        self.file.read_room()?;
         if !self.file.has_log()? {
             return Ok(());
         }

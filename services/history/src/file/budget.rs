@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Head, remove};
+use super::{Head, PAGE_BYTES, remove};
 use crate::kept::KeptTable;
 
 /// The part of the file that is not for blocks and sums.
@@ -11,8 +11,10 @@ pub(super) const RESERVED_PART: i64 = 8;
 const MIN_FREE_BYTES: i64 = 256 * 1024 * 1024;
 /// The part of a small file system that stays free.
 const MIN_FREE_PART: i64 = 20;
-/// A budget that does not fit is lowered by this part of it.
-const LOWERED_PART: i64 = 16;
+/// The part of what blocks and sums take that stays unused where the file cannot grow, for pages of the tree: at first, and the
+/// most.
+pub(super) const SPARE_PART: i64 = 64;
+const MAX_SPARE_PART: i64 = 16;
 
 /// Tables that share a part of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +83,10 @@ impl Space {
 /// The bytes that there are, and those that are taken.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
-    /// Bytes of blocks and sums.
-    pub(crate) bytes: i64,
+    /// Bytes that blocks and sums may take.
+    bytes: i64,
+    /// Bytes by which they can grow; below zero, what they take is to become less.
+    room: i64,
     /// What each space takes.
     used: [i64; Space::COUNT],
     /// Bytes written since they were last asked for.
@@ -98,7 +102,7 @@ impl Budget {
 
     /// Reads what is taken.
     pub(crate) fn read(connection: &Connection, bytes: i64) -> rusqlite::Result<Self> {
-        let mut budget = Self { bytes, used: [0; Space::COUNT], written: 0 };
+        let mut budget = Self { bytes, room: bytes, used: [0; Space::COUNT], written: 0 };
         for table in KeptTable::ALL {
             let sql =
                 "select ifnull(sum(bytes), 0) from blocks indexed by block_heads where kept = ?";
@@ -133,6 +137,7 @@ impl Budget {
     pub(crate) fn add_to(&mut self, space: Space, bytes: i64) {
         if let Some(used) = self.used.get_mut(space.place()) {
             *used += bytes;
+            self.room -= bytes;
             self.written += bytes.max(0);
         }
     }
@@ -142,7 +147,13 @@ impl Budget {
         std::mem::take(&mut self.written)
     }
 
-    /// Removes the oldest blocks of the space of `table` until `bytes` more fit.
+    /// Whether a space may take `bytes` more.
+    fn fits(&self, space: Space, bytes: i64) -> bool {
+        self.used(space) + bytes <= self.share(space) && bytes <= self.room
+    }
+
+    /// Removes the oldest blocks of the space of `table` until `bytes` more fit. Where the file cannot grow, that are as many bytes
+    /// as are written: the spaces keep what they have.
     pub(crate) fn make_room(
         &mut self,
         transaction: &Transaction<'_>,
@@ -150,7 +161,7 @@ impl Budget {
         bytes: i64,
     ) -> rusqlite::Result<()> {
         let space = Space::of(table);
-        while self.used(space) + bytes > self.share(space) {
+        while !self.fits(space, bytes) {
             let mut oldest: Option<(KeptTable, Head)> = None;
             for table in space.tables() {
                 let head = super::oldest(transaction, table)?;
@@ -177,7 +188,7 @@ impl Budget {
         start_us: i64,
         bytes: i64,
     ) -> rusqlite::Result<()> {
-        while self.used(space) + bytes > self.share(space) {
+        while !self.fits(space, bytes) {
             let sql = "select id, start_us, bytes from sums where period = ? and pending is null and start_us <> ?
                        order by start_us limit 1";
             let oldest = transaction
@@ -208,13 +219,22 @@ pub(crate) fn note_removed(
 }
 
 impl super::HistoryFile {
-    /// Lowers the budget where the file system has little room left, so that blocks replace older ones and the file does not
-    /// grow; raises it again once there is room.
-    pub(crate) fn respect_free_space(&mut self) {
-        let used: i64 = self.budget.used.iter().sum();
-        let room = self.room_bytes().unwrap_or(i64::MAX);
-        self.budget.bytes =
-            self.configured_bytes.min(used.saturating_add(room)).min(self.fitting_bytes);
+    /// Reads by how much blocks and sums can grow: pages of the file that are free, and those that it may still get from the file
+    /// system.
+    pub(crate) fn read_room(&mut self) -> rusqlite::Result<()> {
+        let number = |pragma: &str| -> rusqlite::Result<i64> {
+            self.connection.query_row(&format!("pragma {pragma}"), [], |row| row.get(0))
+        };
+        let new = (number("max_page_count")? - number("page_count")?) * PAGE_BYTES;
+        let new = self.room_bytes().map_or(new, |room| room.min(new));
+        self.budget.room = number("freelist_count")? * PAGE_BYTES + new
+            - self.budget.used.iter().sum::<i64>() / self.spare_part;
+        Ok(())
+    }
+
+    /// Notes that a transaction did not fit: the next ones leave more unused.
+    pub(crate) fn did_not_fit(&mut self) {
+        self.spare_part = (self.spare_part / 2).max(MAX_SPARE_PART);
     }
 
     /// By how many bytes the file may grow; `None` where the system does not report it.
@@ -231,9 +251,71 @@ impl super::HistoryFile {
     fn room_bytes(&self) -> Option<i64> {
         None
     }
+}
 
-    /// Notes that the budget did not fit.
-    pub(crate) fn lower(&mut self) {
-        self.fitting_bytes = self.budget.bytes - self.budget.bytes / LOWERED_PART;
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        reason = "clippy knows only the functions marked #[test] as tests"
+    )]
+
+    use super::*;
+    use crate::file::{self, HistoryFile};
+    use crate::kept::Encoded;
+
+    const SIZE_BYTES: u64 = 64 * 1024 * 1024;
+
+    fn write(file: &mut HistoryFile, table: KeptTable, number: i64) -> rusqlite::Result<()> {
+        let data = vec![u8::try_from(number % 251).unwrap(); 20_000];
+        let block = Encoded { data, rows: 100, first_us: number, last_us: number };
+        file.read_room()?;
+        let transaction = file.connection.transaction()?;
+        let first_serial = number * 100;
+        file::insert(&transaction, &mut file.budget, table, first_serial, 0, &block)?;
+        transaction.commit()
+    }
+
+    fn blocks(file: &HistoryFile, table: KeptTable) -> i64 {
+        let sql = "select count(*) from blocks where kept = ?";
+        file.connection.query_row(sql, [table.number()], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn where_the_file_cannot_grow_a_table_gives_up_as_much_as_it_gets_and_others_nothing() {
+        let folder = std::env::temp_dir().join(format!("conns-budget-{}", std::process::id()));
+        let (mut file, _) = file::open(&folder.join("history.db"), SIZE_BYTES, 0).unwrap();
+        for number in 0..400 {
+            write(&mut file, KeptTable::Closed, number).unwrap();
+            if number % 2 == 0 {
+                write(&mut file, KeptTable::Samples, number).unwrap();
+            }
+        }
+        let number = |file: &HistoryFile, pragma: &str| -> i64 {
+            file.connection.query_row(&format!("pragma {pragma}"), [], |row| row.get(0)).unwrap()
+        };
+        let (most, now) = (number(&file, "max_page_count"), number(&file, "page_count"));
+        file.connection.pragma_update(None, "max_page_count", now).unwrap();
+        for number in 400..700 {
+            // What does not fit is tried again, as the writer does.
+            if write(&mut file, KeptTable::Closed, number).is_err() {
+                file.did_not_fit();
+                file.budget = Budget::read(&file.connection, file.budget.bytes).unwrap();
+                write(&mut file, KeptTable::Closed, number).unwrap();
+            }
+        }
+        assert_eq!(number(&file, "page_count"), now);
+        assert_eq!(blocks(&file, KeptTable::Samples), 200);
+        let kept = blocks(&file, KeptTable::Closed);
+        assert!((340..=400).contains(&kept), "{kept} of 400 blocks");
+        let newest = file::heads(&file.connection, KeptTable::Closed).unwrap().pop().unwrap();
+        assert_eq!(newest.last_us, 699);
+        file.connection.pragma_update(None, "max_page_count", most).unwrap();
+        for number in 700..800 {
+            write(&mut file, KeptTable::Closed, number).unwrap();
+        }
+        assert!(blocks(&file, KeptTable::Closed) >= kept + 99);
+        drop(file);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

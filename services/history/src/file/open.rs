@@ -9,7 +9,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::budget::RESERVED_PART;
+use super::budget::{RESERVED_PART, SPARE_PART};
 use super::{Budget, HistoryFile, PAGE_BYTES};
 
 /// The format of the file.
@@ -114,13 +114,12 @@ pub(crate) fn open(
         }
     };
     let bytes = i64::try_from(size_bytes.max(MIN_SIZE_BYTES)).unwrap_or(i64::MAX);
-    let configured_bytes = Budget::of_size(bytes);
-    let budget = Budget::read(&connection, configured_bytes).map_err(HistoryError::sqlite(path))?;
+    let budget =
+        Budget::read(&connection, Budget::of_size(bytes)).map_err(HistoryError::sqlite(path))?;
     let file = HistoryFile {
         connection,
         budget,
-        configured_bytes,
-        fitting_bytes: configured_bytes,
+        spare_part: SPARE_PART,
         log_pages: 0,
         max_log_pages: log_bytes(bytes) / PAGE_BYTES / 2,
         lock,
