@@ -37,40 +37,34 @@ pub fn run(judge: &Judge, only: Option<&str>, jobs: usize) -> Result<bool> {
     }
     let start = Instant::now();
     let (alone, together): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.alone);
-    let first = run_each(together, jobs.max(1), |case| run::run(case, judge));
-    // What several cases at a time may have spoiled is caused again by itself.
-    let (mut outcomes, mut again) = (Vec::new(), Vec::new());
-    for (case, outcome) in first {
-        if outcome.is_as_expected() {
-            outcomes.push(outcome);
-        } else {
-            again.push((case, outcome));
-        }
-    }
-    again.extend(run_each(alone, 1, |case| run::run(case, judge)));
+    let mut first = run_each(together, jobs.max(1), judge);
+    first.extend(run_each(alone, 1, judge));
+    let (mut outcomes, again): (Vec<_>, Vec<_>) =
+        first.into_iter().partition(|(_, outcome)| outcome.is_as_expected());
+    // What cases at the same time may have spoiled is caused again by itself.
     for (case, first) in again {
         let outcome = run::run_again(&case, judge, first);
         outcome.print();
-        outcomes.push(outcome);
+        outcomes.push((case, outcome));
     }
+    let outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     if matches!(judge, Judge::Ss) {
         return Ok(outcomes.iter().all(|outcome| outcome.error.is_none()));
     }
     Ok(report::summary(&outcomes, start.elapsed()))
 }
 
-/// Runs the cases, `jobs` at a time, and prints those that are as expected.
-fn run_each(
-    cases: Vec<Case>,
-    jobs: usize,
-    run: impl Fn(&Case) -> Outcome + Sync,
-) -> Vec<(Case, Outcome)> {
+/// Runs each case once, `jobs` at a time, and prints what is as expected.
+fn run_each(cases: Vec<Case>, jobs: usize, judge: &Judge) -> Vec<(Case, Outcome)> {
     let (queue, outcomes) = (Mutex::new(VecDeque::from(cases)), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
                 while let Some(case) = take(&queue) {
-                    let outcome = run(&case);
+                    let outcome = run::run(&case, judge);
+                    if outcome.is_as_expected() {
+                        outcome.print();
+                    }
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((case, outcome));
                 }
             });
