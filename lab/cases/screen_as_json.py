@@ -9,6 +9,7 @@ loud when the agent is killed, and resumes with the next; it fits 40 x 10, and l
 """
 import json, os, re, shutil, signal, subprocess, sys, tempfile
 
+from terminals import Terminal
 from waiting import until
 
 CONNS = os.environ.get("CONNS", "conns")
@@ -20,8 +21,6 @@ UNITS = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6, "d": 86400e6,
 FIELDS = {field["name"]: field for field in json.loads(subprocess.check_output([CONNS, "fields", "-o", "json"]))["fields"]}
 folder = tempfile.mkdtemp()
 os.chmod(folder, 0o755)
-TMUX = ["tmux", "-S", f"{folder}/tmux", "-f", "/dev/null"]
-environment = {**os.environ, "TZ": "UTC", "LANG": "C.UTF-8", "XDG_CONFIG_HOME": folder}
 started = []
 
 
@@ -33,18 +32,6 @@ def start(*words, **more):
 
 def serve():
     return start(CONNS, "serve", "--interval=8s", "--config=/dev/null", f"--listen=http=127.0.0.1:{API}")
-
-
-def press(*keys):
-    subprocess.run([*TMUX, "send-keys", *keys], check=True)
-
-
-def screen():
-    return subprocess.check_output([*TMUX, "capture-pane", "-p"], text=True).split("\n")
-
-
-def shows(text):
-    return lambda: any(text in line for line in screen())
 
 
 def listed(*words):
@@ -78,30 +65,15 @@ def differs(field, cell, value):
 
 
 def rows(lines):
-    """The rows of the screen: their cells by heading."""
-    at = next(i for i, line in enumerate(lines) if "LOCAL" in line and "REMOTE" in line)
-    titles = [(m.start(), m.end(), m.group()) for m in re.finditer(r"\S+", lines[at])]
-    found = []
-    for line in lines[at + 1:]:
-        if not line[2:].strip() or " old" in line:
-            break
-        # Cells stand below their heading, to the left or to the right of it, two spaces apart.
-        cells = [(m.start(), m.end(), m.group()) for m in re.finditer(r"\S+(?: \S+)*", line[2:])]
-        cells = [(start + 2, end + 2, text) for start, end, text in cells]
-        row = {}
-        for start_, end, title in titles:
-            text = [text for s, e, text in cells if s == start_ or e == end]
-            assert len(text) == 1, f"{title}: {text} in {line!r}"
-            row[title.lower().replace("-", "_")] = text[0]
-        found.append(row)
-    return found
+    """The rows of the screen: their cells by name of the field."""
+    return [{title.lower().replace("-", "_"): cell for title, cell in row.items()} for row in terminal.rows(lines)]
 
 
 def of_one_second(*words):
     """The frozen screen, and the list of the same snapshot; nothing if they are of two."""
-    press("Space")
-    until("the screen is frozen", shows("FROZEN at"))
-    lines = screen()
+    terminal.press("Space")
+    until("the screen is frozen", terminal.shows("FROZEN at"))
+    lines = terminal.lines()
     answer = listed(*words)
     at = next(line for line in lines if "FROZEN at" in line)
     named = re.search(r"FROZEN at (\S+ \S+),", at).group(1)
@@ -109,8 +81,8 @@ def of_one_second(*words):
     second = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(answer["snapshot"]["at_us"] // 1_000_000))
     if named == second:
         return lines, answer
-    press("Space")
-    until("the screen goes on", lambda: not shows("FROZEN at")())
+    terminal.press("Space")
+    until("the screen goes on", lambda: not terminal.shows("FROZEN at")())
 
 
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -121,6 +93,7 @@ with open(f"{folder}/nginx.conf", "w") as conf:
                f"events {{}}\nhttp {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};\n"
                f"uwsgi_temp_path {folder}; scgi_temp_path {folder};\nserver {{ listen 127.0.0.1:{WEB}; root {folder}; }} }}\n")
 wrong = []
+terminal = Terminal(folder)
 try:
     start("nginx", "-c", f"{folder}/nginx.conf", "-e", f"{folder}/error")
     start("iperf3", "-s", "-B", "127.0.0.1", "-p", str(SPEED))
@@ -132,9 +105,8 @@ try:
     stopped.send_signal(signal.SIGSTOP)
     agent = serve()
     until("the agent answers", lambda: subprocess.run([CONNS, "--agent", URL], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode in (0, 3))
-    subprocess.run([*TMUX, "new-session", "-d", "-x", "220", "-y", "40", "sh"], check=True, env=environment)
-    press(f"{CONNS} top --agent {URL} '{FILTER}'; echo left $?", "Enter")
-    until("rates are known", lambda: any("RATE-OUT" in line for line in screen()) and sum("nginx" in line for line in screen()) >= 2)
+    terminal.run(f"{CONNS} top --agent {URL} '{FILTER}'")
+    until("rates are known", lambda: any("RATE-OUT" in line for line in terminal.lines()) and sum("nginx" in line for line in terminal.lines()) >= 2)
     # The list, cell by cell.
     columns = ",".join(FIELDS)
     lines, answer = until("screen and list are of one snapshot", lambda: of_one_second("-o", "json", "--columns", columns))
@@ -153,19 +125,19 @@ try:
     print(f"{len(seen)} rows, {cells} cells")
     # The connection that is stopped: its verdict, when it is open.
     local = next(row for row in answer["connections"] if row["remote"] == f"127.0.0.1:{WEB}")
-    press("G", "Enter")
-    until("one is open", shows("Since the screen opened"))
-    head, verdict = [line.strip() for line in screen()[1:3]]
+    terminal.press("G", "Enter")
+    until("one is open", terminal.shows("Since the screen opened"))
+    head, verdict = [line.strip() for line in terminal.lines()[1:3]]
     of = next((row for row in answer["connections"] if row["local"] in head and row["remote"] in head
                and f"[{row['pid']}]" in head), None)
     if of is None or not verdict.startswith(of["verdict"]):
         wrong.append(f"the open connection: {head!r} {verdict!r}, not {of and of['verdict']}")
-    press("Escape")
-    until("the list is back", shows("LOCAL"))
-    press("Space")
+    terminal.press("Escape")
+    until("the list is back", terminal.shows("LOCAL"))
+    terminal.press("Space")
     # Groups.
-    press("2")
-    until("processes are listed", shows("by process"))
+    terminal.press("2")
+    until("processes are listed", terminal.shows("by process"))
     lines, answer = until("groups are of one snapshot", lambda: of_one_second("--group-by", "process", "-o", "json"))
     counts = {group["process"]: group["connections"] for group in answer["groups"]}
     at = next(i for i, line in enumerate(lines) if "PROCESS" in line)
@@ -173,20 +145,20 @@ try:
     shown = {line[2:].split()[0]: int(line[:place].split()[-1]) for line in lines[at + 1:at + 1 + len(counts)]}
     if shown != counts:
         wrong.append(f"groups {shown} for {counts}")
-    press("Space")
-    press("1")
+    terminal.press("Space")
+    terminal.press("1")
     # The agent goes and comes.
     agent.kill()
     agent.wait()
-    until("the screen is loud", shows("NO ANSWER from"))
+    until("the screen is loud", terminal.shows("NO ANSWER from"))
     agent = serve()
-    until("it resumes", lambda: not shows("NO ANSWER from")() and shows(" old")() and shows("nginx")())
-    subprocess.run([*TMUX, "resize-window", "-x", "40", "-y", "10"], check=True)
-    until("it fits", lambda: len(screen()) <= 11 and shows("PROCESS")())
-    press("q")
-    until("the shell is back", shows("left 0"))
+    until("it resumes", lambda: not terminal.shows("NO ANSWER from")() and terminal.shows(" old")() and terminal.shows("nginx")())
+    terminal.resize(40, 10)
+    until("it fits", lambda: len(terminal.lines()) <= 11 and terminal.shows("PROCESS")())
+    terminal.press("q")
+    until("the shell is back", terminal.shows("left 0"))
 finally:
-    subprocess.run([*TMUX, "kill-server"], stderr=subprocess.DEVNULL)
+    terminal.end()
     for process in reversed(started):
         if process.poll() is None:
             process.send_signal(signal.SIGCONT)
