@@ -5,6 +5,7 @@
 //!
 //! This is no benchmark of the machine: clients start a connection when it is due, and report the rate they reached.
 
+mod kept;
 mod proof;
 mod record;
 mod reported;

@@ -36,6 +36,7 @@ const TESTS: &[(&str, &[Requirement], Test)] = &[
     ("a_storm_is_reported_by_closed", &[], storm::closed),
     ("a_storm_is_reported_by_events", &[], storm::events),
     ("a_storm_is_reported_by_an_agent", &[], storm::agent),
+    ("a_storm_is_kept_by_a_history", &[], storm::history),
     ("an_agent_keeps_its_bounds_in_a_burst", &[], burst::bounds),
     ("refused", &[], failed::refused),
     ("timed_out", &[Requirement::Tun], failed::timed_out),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use super::kept::Kept;
 use super::run::{Done, Options, Storm};
 use super::truth::Report;
 use super::watch::{Local, Served};
@@ -21,7 +22,7 @@ pub struct Proof {
     #[command(flatten)]
     options: Options,
     /// Which observers; each has a storm of its own.
-    #[arg(long, value_delimiter = ',', default_values_t = [Sampler::Closed, Sampler::Events, Sampler::Agent])]
+    #[arg(long, value_delimiter = ',', default_values_t = [Sampler::Closed, Sampler::Events, Sampler::Agent, Sampler::History])]
     sampler: Vec<Sampler>,
     /// The conns binary; else $CONNS, else the one beside this program.
     #[arg(long)]
@@ -37,6 +38,8 @@ pub enum Sampler {
     Events,
     /// `conns serve`, by the live stream of its events.
     Agent,
+    /// `conns serve`, by the rows that its history keeps.
+    History,
 }
 
 impl std::fmt::Display for Sampler {
@@ -45,6 +48,7 @@ impl std::fmt::Display for Sampler {
             Self::Closed => "closed",
             Self::Events => "events",
             Self::Agent => "agent",
+            Self::History => "history",
         })
     }
 }
@@ -61,6 +65,7 @@ impl Proof {
                 Sampler::Closed => "conns --closed -o jsonl",
                 Sampler::Events => "conns events -o jsonl",
                 Sampler::Agent => "conns serve, GET /api/v1/events",
+                Sampler::History => "conns serve, table closed of its history",
             };
             println!("## {title}\n\n{}\n\n{report}", summary(&done, self.options));
             all_ok &= report.is_ok();
@@ -97,6 +102,11 @@ impl Sampler {
             }
             Self::Agent => {
                 let watching = Served::start(conns)?;
+                done = storm.run()?;
+                report = watching.finish(&done, &namespace)?;
+            }
+            Self::History => {
+                let watching = Kept::start(conns)?;
                 done = storm.run()?;
                 report = watching.finish(&done, &namespace)?;
             }

@@ -32,3 +32,8 @@ pub(crate) fn events() -> Result<()> {
 pub(crate) fn agent() -> Result<()> {
     check(Sampler::Agent)
 }
+
+/// The history of an agent.
+pub(crate) fn history() -> Result<()> {
+    check(Sampler::History)
+}
