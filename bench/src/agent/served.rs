@@ -1,8 +1,9 @@
 //! A running `conns serve` in the fixture's namespace, and its figures in `/proc`.
 
+use std::env::temp_dir;
 use std::fs::read_to_string;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -23,6 +24,8 @@ fn fixture_filter(netns: &str) -> String {
 }
 /// For the start and the first sample of ten thousand sockets.
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// The default, which the environment of cargo overrides.
+const HISTORY_SIZE: &str = "1GiB";
 /// The unit of proc_pid_stat(5), which every kernel shows so to programs.
 const USER_HZ: u64 = 100;
 /// utime of proc_pid_stat(5), counted after the name, which may contain anything; stime follows.
@@ -33,18 +36,30 @@ pub(crate) struct Served {
     child: Child,
     stderr: Receiver<String>,
     mode: Mode,
+    /// The folder of its history, which is kept as by default.
+    history: PathBuf,
 }
 
 impl Served {
     /// Starts it and waits until it is ready.
     pub(crate) fn start(conns: &Path, netns: &str, mode: Mode) -> anyhow::Result<Self> {
         let filter = fixture_filter(netns);
+        let history = temp_dir().join(format!("conns-bench-history-{}", std::process::id()));
         let mut child = Command::new(crate::own::program()?)
             .args(["inside", "--netns", netns, "--"])
             .arg(conns)
             .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}"), "--source", mode.source])
             .args(mode.has_serving_process.then_some("--serving-process=yes"))
-            .args(["--monero-peers", &filter, "--ems-streams", &filter])
+            .arg("--history-path")
+            .arg(history.join("history.db"))
+            .args([
+                "--history-size",
+                HISTORY_SIZE,
+                "--monero-peers",
+                &filter,
+                "--ems-streams",
+                &filter,
+            ])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -58,7 +73,7 @@ impl Served {
                 }
             }
         });
-        let served = Self { child, stderr, mode };
+        let served = Self { child, stderr, mode, history };
         let mut lines = Vec::new();
         while let Ok(line) = served.stderr.recv_timeout(READY_TIMEOUT) {
             if line == "conns: ready" {
@@ -150,6 +165,7 @@ impl Drop for Served {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+        let _ = std::fs::remove_dir_all(&self.history);
     }
 }
 
