@@ -55,6 +55,7 @@ seeds() {
     transfer) python3 "$here/record/transfer.py" "$folder" ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
     cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
+    history_block) find "$corpus/history" -type f ;;
     history_sums) python3 "$here/record/sums.py" "$folder" ;;
     sql) lines "$corpus/sql/queries.txt" "$folder" ;;
     wire) find "$corpus/wire" -name '*.bin' | while read -r file; do
