@@ -84,6 +84,20 @@ fn heads(connection: &Connection, table: KeptTable) -> rusqlite::Result<Vec<Head
     connection.prepare_cached(HEADS)?.query_map([table.number()], head)?.collect()
 }
 
+/// The blocks of a table that have rows of that time or later, oldest first; not damaged ones.
+pub(crate) fn blocks_since(
+    connection: &Connection,
+    table: KeptTable,
+    from_us: i64,
+) -> rusqlite::Result<Vec<ReadRows>> {
+    let mut blocks = Vec::new();
+    for head in heads(connection, table)?.iter().filter(|head| head.last_us >= from_us) {
+        let read = data(connection, head.id)?.map(|data| ReadRows::read(table, data));
+        blocks.extend(read.and_then(Result::ok));
+    }
+    Ok(blocks)
+}
+
 /// The head of its oldest block.
 fn oldest(connection: &Connection, table: KeptTable) -> rusqlite::Result<Option<Head>> {
     connection.prepare_cached(HEADS)?.query_row([table.number()], head).optional()

@@ -5,6 +5,7 @@
 
 mod layers;
 mod summing;
+mod unended;
 mod verdicts;
 mod watched;
 
@@ -21,6 +22,7 @@ use crate::kept::{Encoded, KeptTable, Rows};
 use crate::live::ListText;
 use layers::layer_rows;
 use summing::Summing;
+use unended::unended;
 use verdicts::{Ended, Verdicts, evidence, names_a_problem};
 use watched::Watched;
 
@@ -129,9 +131,10 @@ impl History {
                 unmerged,
             });
         }
+        let unended = unended(&file.connection).map_err(sqlite())?;
         let summing = Summing::begin(&file.connection, now).map_err(sqlite())?;
         let watched = Watched::begin(&mut file.connection, now).map_err(sqlite())?;
-        let history = Self {
+        let mut history = Self {
             file,
             path: path.to_owned(),
             tables,
@@ -143,6 +146,9 @@ impl History {
             sequence: 0,
             samples_due_us: now.monotonic_us,
         };
+        for (connection, ended) in &unended {
+            history.write_verdict(connection, ended);
+        }
         Ok(Opened { history, set_aside })
     }
 

@@ -291,6 +291,49 @@ fn samples_and_verdicts_follow_an_open_connection() {
     );
 }
 
+#[test]
+fn a_verdict_that_held_when_the_agent_was_killed_ends_when_it_last_watched() {
+    use conns_core::model::{Class, Verdict};
+    let folder = Folder::new("unended");
+    let path = folder.file();
+    let mut history = open(&path, 16 * MIB, 0);
+    let mut connections: Vec<_> = (1..=3)
+        .map(|number| {
+            connection(with_cookie(number, established("192.0.2.1:443", "10.0.0.1:5000")))
+        })
+        .collect();
+    for second in 1..=100 {
+        for (one, class) in
+            connections.iter_mut().zip([Class::PathLoss, Class::Healthy, Class::Unknown])
+        {
+            one.verdict = Verdict { class, confidence_percent: 80, ..Verdict::UNKNOWN };
+            one.stats.changed_sequence = second;
+        }
+        history.record(&update(second, second, connections.clone()), &EventLog::after(1, 0));
+        history.commit(at(second)).unwrap();
+    }
+    // As if it were killed: it is not closed. Then an agent runs twice, the second time closed.
+    drop(history);
+    for second in [200, 205] {
+        let mut history = open(&path, 16 * MIB, second);
+        history.commit(at(second + 1)).unwrap();
+    }
+    let sql = "select cookie, (from_us - 1790000000000000) / 1000000, (to_us - 1790000000000000) / 1000000, verdict,
+               evidence is not null, remote_addr from verdicts order by cookie";
+    let row = |cookie, verdict: &str, evidence| {
+        vec![
+            Cell::Integer(cookie),
+            Cell::Integer(1),
+            // `watched` is prolonged every five seconds.
+            Cell::Integer(96),
+            Cell::Text(verdict.to_owned().into()),
+            Cell::Integer(evidence),
+            Cell::Text("10.0.0.1".into()),
+        ]
+    };
+    assert_eq!(ask(&path, sql).rows, [row(1, "path-loss", 1), row(2, "healthy", 0)]);
+}
+
 /// Adds up a column of all rows of a query.
 fn sum(path: &std::path::Path, column: &str, table: &str) -> i64 {
     number(path, &format!("select ifnull(sum({column}), 0) from {table}"))

@@ -99,6 +99,17 @@ impl Held {
 }
 
 impl Ended {
+    /// The end of a verdict that was kept.
+    pub(super) fn of(verdict: &Verdict, from_us: i64, to_us: i64) -> Self {
+        Self {
+            class: verdict.class,
+            confidence_percent: verdict.confidence_percent,
+            from_us,
+            to_us,
+            evidence: names_a_problem(verdict.class).then(|| evidence(verdict)),
+        }
+    }
+
     /// The columns of `verdicts` that are no fields.
     pub(super) fn cells(&self) -> [(&'static str, Cell<'_>); 5] {
         [
