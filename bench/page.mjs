@@ -42,7 +42,9 @@ async function scrolled(page, step) {
 
 const launched = await launch(browser);
 try {
-    await started(process.env.CONNS_BENCH, ["hold", "--sockets", sockets]);
+    // A process has fewer descriptors than a usual limit.
+    const processes = String(Math.max(20, Math.ceil(Number(sockets) / 15_000)));
+    await started(process.env.CONNS_BENCH, ["hold", "--sockets", sockets, "--processes", processes]);
     const served = await agent();
     const page = await open(launched, `${served.url}/`);
     const opened = Date.now();
