@@ -22,8 +22,8 @@ fn fixture_filter(netns: &str) -> String {
          (local_port in (7001, 7002, 7003, 7004) or remote_port in (7001, 7002, 7003, 7004))"
     )
 }
-/// For the start and the first sample of ten thousand sockets.
-const READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// For the start and the first sample of a million sockets.
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// The default, which the environment of cargo overrides.
 const HISTORY_SIZE: &str = "1GiB";
 /// The unit of proc_pid_stat(5), which every kernel shows so to programs.
