@@ -56,12 +56,12 @@ pub struct PeriodSums {
 impl PeriodSums {
     /// Adds a connection or an attempt.
     pub fn add(&mut self, ended: &Ended<'_>) {
-        let key = self.key_of(ended);
-        self.add_to(key, &ended.figures());
+        let place = self.key_of(ended).and_then(|key| self.place_of(key));
+        self.add_to(place, &ended.figures());
     }
 
-    fn add_to(&mut self, key: Option<Key>, figures: &Figures) {
-        let place = key.and_then(|key| self.place_of(key));
+    /// Adds to the group at this place, else to `other`.
+    fn add_to(&mut self, place: Option<usize>, figures: &Figures) {
         let group = place.and_then(|place| self.groups.get_mut(place));
         if let Some((_, sum)) = group {
             self.counts += sum.add(figures);

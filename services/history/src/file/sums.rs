@@ -109,14 +109,42 @@ pub(crate) fn starts(
 fn store(
     transaction: &Transaction<'_>,
     budget: &mut Budget,
-    (period, start_us): (Period, i64),
+    period: (Period, i64),
     sums: &Stored,
 ) -> rusqlite::Result<()> {
-    let encoded = |sums: &PeriodSums| match sums.groups() {
+    let (folded, pending) = (encoded(&sums.folded)?, encoded(&sums.pending)?);
+    store_encoded(transaction, budget, period, (folded, pending))
+}
+
+/// Writes the sums of the running hour that are pending.
+fn store_pending(
+    transaction: &Transaction<'_>,
+    budget: &mut Budget,
+    start_us: i64,
+    pending: &PeriodSums,
+) -> rusqlite::Result<()> {
+    let period = (Period::Hour, start_us);
+    let sql = "select folded from sums where period = ? and start_us = ?";
+    let folded: Option<Option<Vec<u8>>> = transaction
+        .query_row(sql, params![number(period.0), start_us], |row| row.get(0))
+        .optional()?;
+    let pending = encoded(pending)?;
+    store_encoded(transaction, budget, period, (folded.flatten(), pending))
+}
+
+fn encoded(sums: &PeriodSums) -> rusqlite::Result<Option<Vec<u8>>> {
+    match sums.groups() {
         0 => Ok(None),
         _ => sums.encode().map(Some).map_err(unreadable),
-    };
-    let (folded, pending) = (encoded(&sums.folded)?, encoded(&sums.pending)?);
+    }
+}
+
+fn store_encoded(
+    transaction: &Transaction<'_>,
+    budget: &mut Budget,
+    (period, start_us): (Period, i64),
+    (folded, pending): (Option<Vec<u8>>, Option<Vec<u8>>),
+) -> rusqlite::Result<()> {
     let length = |blob: &Option<Vec<u8>>| blob.as_ref().map_or(0, Vec::len);
     let bytes = stored_bytes(length(&folded) + length(&pending));
     let before = "select bytes from sums where period = ? and start_us = ?";
@@ -154,9 +182,7 @@ pub(crate) fn write(
         store(transaction, budget, (Period::Day, day_us), &day)?;
     }
     let Some((start_us, sums)) = running else { return Ok(()) };
-    let mut hour = load(transaction, Period::Hour, start_us)?;
-    hour.pending = sums.clone();
-    store(transaction, budget, (Period::Hour, start_us), &hour)?;
+    store_pending(transaction, budget, start_us, sums)?;
     let today = Period::Day.start(start_us);
     for day_us in starts(transaction, Period::Day, Times::ALL, true)? {
         if day_us == today {

@@ -89,6 +89,15 @@ impl Words {
         place
     }
 
+    fn push_value(&mut self, value: Value<'_>) {
+        match value {
+            Value::Text(text) => self.push(Some(&text)),
+            Value::Address(address) => self.push_address(address),
+            Value::Several(several) => self.push_value(first(several)),
+            _ => self.push(None),
+        }
+    }
+
     fn push_address(&mut self, address: IpAddr) {
         // Neighbours are often alike.
         if let Some((last, place)) = self.last_address
@@ -140,6 +149,32 @@ impl Words {
     }
 }
 
+/// The first of several values.
+fn first(several: Vec<Value<'_>>) -> Value<'_> {
+    several.into_iter().next().unwrap_or(Value::NotApplicable)
+}
+
+fn whole(value: Value<'_>) -> i64 {
+    match value {
+        Value::Count(number) | Value::Bytes(number) | Value::Micros(number) => {
+            i64::try_from(number).unwrap_or(NULL)
+        }
+        Value::Port(port) => port.into(),
+        Value::Bool(yes) => yes.into(),
+        Value::Time(us) => us,
+        Value::Several(several) => whole(first(several)),
+        _ => NULL,
+    }
+}
+
+fn fraction(value: Value<'_>) -> f64 {
+    match value {
+        Value::BytesPerSecond(number) | Value::Percent(number) => number,
+        Value::Several(several) => fraction(first(several)),
+        _ => f64::NAN,
+    }
+}
+
 impl Values {
     /// None yet.
     pub(crate) fn new(storage: Storage) -> Self {
@@ -188,29 +223,12 @@ impl Values {
         }
     }
 
-    /// Appends a value of the catalogue; of several, of several owners, the first. What is not of the column's kind
-    /// is `NULL`.
+    /// Appends a value of the catalogue; of several, of several owners, the first. What is not of the column's kind is `NULL`.
     pub(crate) fn push_value(&mut self, value: Value<'_>) {
-        if let Value::Several(several) = value {
-            let first = several.into_iter().next();
-            return self.push_value(first.unwrap_or(Value::NotApplicable));
-        }
         match self {
-            Self::Whole(values) => values.push(match value {
-                Value::Count(number) | Value::Bytes(number) | Value::Micros(number) => {
-                    i64::try_from(number).unwrap_or(NULL)
-                }
-                Value::Port(port) => port.into(),
-                Value::Bool(yes) => yes.into(),
-                Value::Time(us) => us,
-                _ => NULL,
-            }),
-            Self::Words(words) => match value {
-                Value::Text(text) => words.push(Some(&text)),
-                Value::Address(address) => words.push_address(address),
-                _ => words.push(None),
-            },
-            Self::Fraction(_) => self.push(&Cell::of_value(value)),
+            Self::Whole(column) => column.push(whole(value)),
+            Self::Fraction(column) => column.push(fraction(value)),
+            Self::Words(words) => words.push_value(value),
         }
     }
 

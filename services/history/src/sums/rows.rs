@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::ended::{FIGURES, Figures, network_of, reason_place, service_port};
-use super::{Key, Period, PeriodSums, TEXTS};
+use super::sum::Sum;
+use super::{Key, MAX_COUNTS, Period, PeriodSums, TEXTS};
 use crate::kept::{Values, Words};
 
 /// The columns of the texts of [`super::Ended::GROUPED_BY`], in that order.
@@ -134,9 +135,21 @@ impl PeriodSums {
         let reasons: Vec<u16> = rows.reasons.map_or_else(Vec::new, |words| {
             (0..=words.texts()).map(|place| reason_place(words.text(place))).collect()
         });
-        for row in range {
-            let key = self.key_of_row(rows, row, &mut texts, &mut networks);
-            self.add_to(key, &rows.figures(row, &reasons));
+        // Each group is added to once, in the order in which they are in memory. Where the bound of counts is near, one row after the
+        // other is added, so that it is not exceeded.
+        let is_near = self.counts + range.len() * Sum::MAX_NEW_COUNTS > MAX_COUNTS;
+        let at_once = if is_near { 1 } else { range.len().max(1) };
+        let mut places = Vec::with_capacity(at_once);
+        for first in range.clone().step_by(at_once) {
+            places.clear();
+            for row in first..range.end.min(first + at_once) {
+                let key = self.key_of_row(rows, row, &mut texts, &mut networks);
+                places.push((key.and_then(|key| self.place_of(key)), row));
+            }
+            places.sort_unstable();
+            for (place, row) in &places {
+                self.add_to(*place, &rows.figures(*row, &reasons));
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::sums::{EndedRows, PeriodSums};
 /// The sums are written at least that often, and with the first transaction of another hour.
 const INTERVAL_US: u64 = 60_000_000;
 /// Rows after which they are written: a reader adds those that are not.
-const ROWS: i64 = 200_000;
+const ROWS: i64 = 400_000;
 
 /// What is summed and not written.
 pub(super) struct Summing {
