@@ -4,6 +4,7 @@
 //! The connections are made up, with the spread that those of a busy server have: few processes, some thousand remote addresses,
 //! ports in order, times and bytes over several magnitudes. They are written a second at a time, without waiting for the clock.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use conns_core::model::{
     CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, EventLog, Known, Moment,
-    Opened, Owner, Process, Snapshot, State, Update,
+    Opened, Owner, Process, State, Update,
 };
 use conns_core::query::{Field, catalogue};
 use conns_fixtures::{Tcp, connection, established, known, process, with_cookie};
@@ -200,9 +201,9 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let machine = Machine::read(Path::new("conns"));
     let folder = tempfile::tempdir().context("cannot make a folder for the history")?;
     let path = folder.path().join("history.db");
-    let before = resident();
-    let (kept, memory) = write_history(plan, &path)?;
-    let memory = memory.saturating_sub(before);
+    // First, so that no memory is reused that the events of the other rows had.
+    let memory = memory_of_writer(plan, &folder.path().join("memory.db"))?;
+    let kept = write_history(plan, &path)?;
     eprintln!("{} rows are kept; writing the ordinary table", kept.rows);
     let plain_path = folder.path().join("plain.db");
     let plain = write_plain(plan, &path, &plain_path)?;
@@ -273,35 +274,78 @@ fn moment(second: u64, us: u64) -> Moment {
     Moment { monotonic_us: since, wall_us: BEGIN_US + since.cast_signed() }
 }
 
-/// Writes the rows, and returns what that took and the most memory at the end of a second.
-fn write_history(plan: &Plan, path: &Path) -> anyhow::Result<(Written, u64)> {
-    let opened = History::open(path, plan.size * 1024 * 1024, list, moment(0, 0))?;
-    let (mut history, mut made) = (opened.history, Made::new());
-    let empty = Update { snapshot: Arc::new(Snapshot::default()), ..Update::default() };
-    let (mut cpu, mut serial, mut memory) = (Duration::ZERO, 0, 0);
-    for second in 0..plan.rows / plan.rate {
-        let mut log = EventLog::after(1, serial);
-        let events: Vec<Arc<Event>> = (0..plan.rate)
+/// Events that are read at a time while memory is measured: those in memory then are a few of a second.
+const FEW: u64 = 100;
+
+/// By how much memory grows at most while a tenth of the rows is written, without those of the events but a few.
+fn memory_of_writer(plan: &Plan, path: &Path) -> anyhow::Result<u64> {
+    let mut made = Made::new();
+    let before = resident();
+    let mut writer = Writer::open(plan, path)?;
+    let mut most = 0;
+    for second in 0..(plan.rows / plan.rate / 10).max(1) {
+        for first in (0..plan.rate).step_by(FEW as usize) {
+            writer.record(plan, &mut made, second, first..plan.rate.min(first + FEW));
+            most = most.max(resident());
+        }
+        writer.commit(second + 1)?;
+        most = most.max(resident());
+    }
+    writer.history.close(&Update::default(), moment(plan.rows, 0))?;
+    Ok(most.saturating_sub(before))
+}
+
+/// A history, and what writing it took.
+struct Writer {
+    history: History,
+    serial: u64,
+    cpu: Duration,
+}
+
+impl Writer {
+    fn open(plan: &Plan, path: &Path) -> anyhow::Result<Self> {
+        let opened = History::open(path, plan.size * 1024 * 1024, list, moment(0, 0))?;
+        Ok(Self { history: opened.history, serial: 0, cpu: Duration::ZERO })
+    }
+
+    /// Makes events of a second, and records them.
+    fn record(&mut self, plan: &Plan, made: &mut Made, second: u64, events: Range<u64>) {
+        let mut log = EventLog::after(1, self.serial);
+        let events: Vec<Arc<Event>> = events
             .map(|at| {
-                serial += 1;
+                self.serial += 1;
                 let at = moment(second, at * 1_000_000 / plan.rate + made.next() % 40);
                 let connection = made.ended(at);
-                Arc::new(Event { serial, at, kind: EventKind::Closed, connection })
+                Arc::new(Event { serial: self.serial, at, kind: EventKind::Closed, connection })
             })
             .collect();
         log.append(events);
         let before = thread_cpu();
-        history.record(&empty, &log);
-        history.commit(moment(second + 1, 0))?;
-        cpu += thread_cpu() - before;
-        drop(log);
-        memory = memory.max(resident());
+        self.history.record(&Update::default(), &log);
+        self.cpu += thread_cpu() - before;
     }
+
+    fn commit(&mut self, second: u64) -> anyhow::Result<()> {
+        let before = thread_cpu();
+        self.history.commit(moment(second, 0))?;
+        self.cpu += thread_cpu() - before;
+        Ok(())
+    }
+}
+
+/// Writes the rows, and returns what that took.
+fn write_history(plan: &Plan, path: &Path) -> anyhow::Result<Written> {
+    let (mut writer, mut made) = (Writer::open(plan, path)?, Made::new());
+    for second in 0..plan.rows / plan.rate {
+        writer.record(plan, &mut made, second, 0..plan.rate);
+        writer.commit(second + 1)?;
+    }
+    let Writer { history, serial, mut cpu } = writer;
     let before = thread_cpu();
-    history.close(&empty, moment(plan.rows / plan.rate, 0))?;
+    history.close(&Update::default(), moment(plan.rows / plan.rate, 0))?;
     cpu += thread_cpu() - before;
     let bytes = path.metadata().context("cannot read the size of the history")?.len();
-    Ok((Written { rows: serial, cpu, bytes }, memory))
+    Ok(Written { rows: serial, cpu, bytes })
 }
 
 /// Writes rows of the history into an ordinary table, a transaction for each second of their time.
@@ -409,7 +453,7 @@ fn markdown(
     }
     let columns = catalogue().len();
     text.push_str(&format!(
-        "\n{} rows, {} a second of their time; the catalogue has {columns} fields. Memory is what the process gained while it wrote, with the events of a second. The \
+        "\n{} rows, {} a second of their time; the catalogue has {columns} fields. Memory is what the process gained while a tenth of the rows was written, {FEW} events at a time. The \
          time of the ordinary table is scaled to as many rows.\n",
         plan.rows, plan.rate
     ));

@@ -8,6 +8,7 @@ mod values;
 pub(crate) use block::Damaged;
 pub(crate) use rows::{Encoded, ReadRows, Rows};
 pub(crate) use tables::KeptTable;
+pub(crate) use values::{Values, Words};
 
 /// Reads every cell of a block of the table `name`, and returns how many rows it has; for fuzzing.
 ///

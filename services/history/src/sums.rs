@@ -8,6 +8,7 @@ mod distribution;
 mod encoding;
 mod ended;
 mod period;
+mod rows;
 mod sum;
 mod texts;
 
@@ -19,7 +20,9 @@ pub use columns::columns;
 pub use encoding::SumsError;
 pub use ended::Ended;
 pub use period::Period;
+pub(crate) use rows::EndedRows;
 
+use ended::Figures;
 use sum::Sum;
 use texts::Texts;
 
@@ -54,19 +57,28 @@ impl PeriodSums {
     /// Adds a connection or an attempt.
     pub fn add(&mut self, ended: &Ended<'_>) {
         let place = self.key_of(ended).and_then(|key| self.place_of(key));
+        self.add_to(place, &ended.figures());
+    }
+
+    /// Adds to the group at this place, else to `other`.
+    fn add_to(&mut self, place: Option<usize>, figures: &Figures) {
         let group = place.and_then(|place| self.groups.get_mut(place));
         if let Some((_, sum)) = group {
-            self.counts += sum.add(ended);
+            self.counts += sum.add(figures);
         } else {
-            self.other.get_or_insert_default().add(ended);
+            self.other.get_or_insert_default().add(figures);
         }
+    }
+
+    /// Most bytes of texts: where no group is made any more, no text is needed that is new.
+    fn max_text_bytes(&self) -> usize {
+        if self.groups.len() < MAX_GROUPS { MAX_TEXT_BYTES } else { 0 }
     }
 
     /// The key of a group; `None` if it is a new one, and there is no room for its texts.
     fn key_of(&mut self, ended: &Ended<'_>) -> Option<Key> {
         let mut key = Key::default();
-        // Where no group is made any more, no text is needed that is new.
-        let bytes = if self.groups.len() < MAX_GROUPS { MAX_TEXT_BYTES } else { 0 };
+        let bytes = self.max_text_bytes();
         for (number, text) in key.iter_mut().zip(ended.texts()) {
             *number = match text {
                 Some(text) => self.texts.number_within(text, bytes)?,

@@ -28,8 +28,11 @@ use watched::Watched;
 
 /// Time between two samples of all open connections.
 const SAMPLE_INTERVAL_US: u64 = 60_000_000;
-/// Rows that are collected become a block from that many bytes on.
-const BLOCK_BYTES: usize = 4 * 1024 * 1024;
+/// Rows that are collected become a block from that many bytes on. Those of a second of a busy machine fit, so that they are not
+/// merged later.
+const BLOCK_BYTES: usize = 8 * 1024 * 1024;
+/// Or from that many rows on.
+const BLOCK_ROWS: usize = 2 * FULL_ROWS;
 /// Most bytes of blocks that wait to be written. At 20 000 ended connections a second that is 15 seconds.
 const MAX_WAITING_BYTES: usize = 8 * 1024 * 1024;
 /// Most rows of samples that changes of verdicts write in a second.
@@ -73,17 +76,18 @@ pub struct Opened {
 }
 
 impl TableWriter {
-    fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)]) {
+    fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)], summing: &mut Summing) {
         self.rows.push(connection, given);
-        if self.rows.len() >= FULL_ROWS
+        if self.rows.len() >= BLOCK_ROWS
             || self.rows.len().is_multiple_of(256) && self.rows.bytes() >= BLOCK_BYTES
         {
-            self.encode();
+            self.encode(summing);
         }
     }
 
-    /// Makes a block of the rows that are collected.
-    fn encode(&mut self) {
+    /// Sums the rows that are collected, and makes a block of them.
+    fn encode(&mut self, summing: &mut Summing) {
+        summing.add(self.table, &self.rows);
         let Some(block) = self.rows.encode() else { return };
         let first_serial = self.next_serial;
         self.next_serial += i64::try_from(block.rows).unwrap_or(0);
@@ -177,9 +181,6 @@ impl History {
     fn record_event(&mut self, event: &Arc<Event>) {
         let at_us = event.at.wall_us;
         let connection = &event.connection;
-        if matches!(event.kind, EventKind::Closed | EventKind::Failed) {
-            self.summing.add(event);
-        }
         match event.kind {
             EventKind::Closed => {
                 self.write(KeptTable::Closed, connection, &[("at_us", Cell::Integer(at_us))]);
@@ -243,7 +244,7 @@ impl History {
 
     fn write(&mut self, table: KeptTable, connection: &Connection, given: &[(&str, Cell<'_>)]) {
         if let Some(writer) = self.tables.get_mut(table.place()) {
-            writer.push(connection, given);
+            writer.push(connection, given, &mut self.summing);
         }
     }
 
@@ -253,7 +254,7 @@ impl History {
     /// [`HistoryError`] if it cannot be written. What was recorded is written by a later call, as far as the bound allows.
     pub fn commit(&mut self, now: Moment) -> Result<(), HistoryError> {
         for writer in &mut self.tables {
-            writer.encode();
+            writer.encode(&mut self.summing);
         }
         let written = self.write_all(now);
         for writer in &mut self.tables {

@@ -5,14 +5,13 @@
 //! that was over. Rows after [`Summed`] are in no sums of the file: a reader adds them.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Budget, Space, stored_bytes};
 use crate::kept::{Damaged, KeptTable, ReadRows};
-use crate::sums::{Ended, Period, PeriodSums};
+use crate::sums::{EndedRows, Period, PeriodSums};
 use crate::table::Times;
 
 /// The tables whose rows are summed.
@@ -110,14 +109,42 @@ pub(crate) fn starts(
 fn store(
     transaction: &Transaction<'_>,
     budget: &mut Budget,
-    (period, start_us): (Period, i64),
+    period: (Period, i64),
     sums: &Stored,
 ) -> rusqlite::Result<()> {
-    let encoded = |sums: &PeriodSums| match sums.groups() {
+    let (folded, pending) = (encoded(&sums.folded)?, encoded(&sums.pending)?);
+    store_encoded(transaction, budget, period, (folded, pending))
+}
+
+/// Writes the sums of the running hour that are pending.
+fn store_pending(
+    transaction: &Transaction<'_>,
+    budget: &mut Budget,
+    start_us: i64,
+    pending: &PeriodSums,
+) -> rusqlite::Result<()> {
+    let period = (Period::Hour, start_us);
+    let sql = "select folded from sums where period = ? and start_us = ?";
+    let folded: Option<Option<Vec<u8>>> = transaction
+        .query_row(sql, params![number(period.0), start_us], |row| row.get(0))
+        .optional()?;
+    let pending = encoded(pending)?;
+    store_encoded(transaction, budget, period, (folded.flatten(), pending))
+}
+
+fn encoded(sums: &PeriodSums) -> rusqlite::Result<Option<Vec<u8>>> {
+    match sums.groups() {
         0 => Ok(None),
         _ => sums.encode().map(Some).map_err(unreadable),
-    };
-    let (folded, pending) = (encoded(&sums.folded)?, encoded(&sums.pending)?);
+    }
+}
+
+fn store_encoded(
+    transaction: &Transaction<'_>,
+    budget: &mut Budget,
+    (period, start_us): (Period, i64),
+    (folded, pending): (Option<Vec<u8>>, Option<Vec<u8>>),
+) -> rusqlite::Result<()> {
     let length = |blob: &Option<Vec<u8>>| blob.as_ref().map_or(0, Vec::len);
     let bytes = stored_bytes(length(&folded) + length(&pending));
     let before = "select bytes from sums where period = ? and start_us = ?";
@@ -155,9 +182,7 @@ pub(crate) fn write(
         store(transaction, budget, (Period::Day, day_us), &day)?;
     }
     let Some((start_us, sums)) = running else { return Ok(()) };
-    let mut hour = load(transaction, Period::Hour, start_us)?;
-    hour.pending = sums.clone();
-    store(transaction, budget, (Period::Hour, start_us), &hour)?;
+    store_pending(transaction, budget, start_us, sums)?;
     let today = Period::Day.start(start_us);
     for day_us in starts(transaction, Period::Day, Times::ALL, true)? {
         if day_us == today {
@@ -188,12 +213,6 @@ pub(crate) fn pending_hours(connection: &Connection) -> rusqlite::Result<Hours> 
 /// Adds the rows that are in no sums of the file.
 pub(crate) fn add_tail(connection: &Connection, hours: &mut Hours) -> rusqlite::Result<()> {
     for (table, summed) in SUMMED.into_iter().zip(summed(connection)?) {
-        let places: HashMap<&str, usize> = table
-            .columns()
-            .iter()
-            .enumerate()
-            .map(|(at, column)| (column.column.name.as_str(), at))
-            .collect();
         let sql = "select id, first_serial from blocks indexed by block_heads
                    where kept = ? and first_serial + rows > ? order by first_serial";
         let mut statement = connection.prepare_cached(sql)?;
@@ -205,7 +224,7 @@ pub(crate) fn add_tail(connection: &Connection, hours: &mut Hours) -> rusqlite::
             // A damaged block is reported where its rows are read; its rows are lost.
             let Ok(rows) = ReadRows::read(table, data) else { continue };
             let from = usize::try_from(summed + 1 - first_serial).unwrap_or(0);
-            let _: Result<(), Damaged> = add_rows(table, &rows, from, &places, hours);
+            let _: Result<(), Damaged> = add_rows(table, &rows, from, hours);
         }
     }
     Ok(())
@@ -215,21 +234,16 @@ fn add_rows(
     table: KeptTable,
     rows: &ReadRows,
     from: usize,
-    places: &HashMap<&str, usize>,
     hours: &mut Hours,
 ) -> Result<(), Damaged> {
+    // All columns are decoded first, so that no row is added of a block that is damaged.
     for at in 0..table.columns().len() {
         rows.values(at)?;
     }
-    let is_failed = table == KeptTable::Failed;
-    let times = rows.values(places.get("at_us").copied().unwrap_or(0))?;
-    for row in from..rows.rows() {
-        let cell = |name: &str| {
-            let at = places.get(name);
-            at.and_then(|at| rows.cell(row, *at).ok()).unwrap_or(crate::cell::Cell::Null)
-        };
-        let start_us = Period::Hour.start(times.whole(row).unwrap_or(0));
-        hours.entry(start_us).or_default().add(&Ended::of_row(is_failed, &cell));
+    let column = |name: &str| rows.values(table.column(name)?).ok();
+    let ended = EndedRows::new(table == KeptTable::Failed, column);
+    for (start_us, range) in ended.hours(from) {
+        hours.entry(start_us).or_default().add_rows(&ended, range);
     }
     Ok(())
 }

@@ -57,7 +57,9 @@ pub(crate) struct Input<'a> {
 pub(crate) fn encode(rows: usize, columns: &[Input<'_>]) -> Vec<u8> {
     let present: Vec<&Input<'_>> =
         columns.iter().filter(|column| !column.values.is_null()).collect();
-    let encoded: Vec<(u8, Vec<u8>)> = present.iter().map(|column| encode_column(column)).collect();
+    let mut compressor = zstd::bulk::Compressor::new(LEVEL).ok();
+    let encoded: Vec<(u8, Vec<u8>)> =
+        present.iter().map(|column| encode_column(column, compressor.as_mut())).collect();
     let mut block = vec![FORMAT];
     put(&mut block, rows as u64);
     put(&mut block, present.len() as u64);
@@ -72,8 +74,12 @@ pub(crate) fn encode(rows: usize, columns: &[Input<'_>]) -> Vec<u8> {
     block
 }
 
-fn encode_column(column: &Input<'_>) -> (u8, Vec<u8>) {
-    let mut bytes = Vec::new();
+/// Encodes a column, without compression where that fails.
+fn encode_column(
+    column: &Input<'_>,
+    compressor: Option<&mut zstd::bulk::Compressor<'_>>,
+) -> (u8, Vec<u8>) {
+    let mut bytes = Vec::with_capacity(column.values.len() * 2);
     let mut how = 0;
     match column.values {
         Values::Whole(values) => {
@@ -81,8 +87,9 @@ fn encode_column(column: &Input<'_>) -> (u8, Vec<u8>) {
             let relative = |at: usize, value: i64| {
                 base.and_then(|base| base.get(at)).map_or(value, |base| value.wrapping_sub(*base))
             };
-            let known = values.iter().enumerate().filter(|(_, value)| **value != NULL);
-            let known: Vec<i64> = known.map(|(at, value)| relative(at, *value)).collect();
+            let mut known = Vec::with_capacity(values.len());
+            let all = values.iter().enumerate().filter(|(_, value)| **value != NULL);
+            known.extend(all.map(|(at, value)| relative(at, *value)));
             if known.len() < values.len() {
                 how |= HAS_NULLS;
                 put_bitmap(&mut bytes, values.iter().map(|value| *value != NULL));
@@ -113,7 +120,8 @@ fn encode_column(column: &Input<'_>) -> (u8, Vec<u8>) {
         }
     }
     if bytes.len() >= MIN_COMPRESSED
-        && let Ok(compressed) = zstd::bulk::compress(&bytes, LEVEL)
+        && let Some(compressor) = compressor
+        && let Ok(compressed) = compressor.compress(&bytes)
         && compressed.len() + 4 < bytes.len()
     {
         let mut with_length = Vec::with_capacity(compressed.len() + 4);
@@ -124,12 +132,16 @@ fn encode_column(column: &Input<'_>) -> (u8, Vec<u8>) {
     (how, bytes)
 }
 
+/// Whether differences take fewer bytes, by a part of the numbers: it need not be exact.
 fn differences_are_shorter(known: &[i64]) -> bool {
+    /// About as many numbers are read.
+    const SAMPLE: usize = 512;
     let length = |number: i64| varint_length(zigzag(number));
-    let plain: usize = known.iter().map(|value| length(*value)).sum();
-    let pairs = known.iter().zip(known.iter().skip(1));
-    let differences: usize = pairs.map(|(one, next)| length(next.wrapping_sub(*one))).sum();
-    differences + known.first().map_or(0, |first| length(*first)) < plain
+    let pairs = known.iter().zip(known.iter().skip(1)).step_by(known.len() / SAMPLE + 1);
+    let (plain, differences) = pairs.fold((0, 0), |(plain, differences), (one, next)| {
+        (plain + length(*next), differences + length(next.wrapping_sub(*one)))
+    });
+    differences < plain
 }
 
 fn varint_length(number: u64) -> usize {

@@ -46,6 +46,11 @@ impl Rows {
         self.columns.iter().map(Values::bytes).sum()
     }
 
+    /// The values of a column.
+    pub(crate) fn values(&self, name: &str) -> Option<&Values> {
+        self.columns.get(self.table.column(name)?)
+    }
+
     /// Appends a row: the fields of `connection`, and what `given` names.
     pub(crate) fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)]) {
         let Self { table, columns, rows, times } = self;
@@ -93,17 +98,19 @@ impl Rows {
 
     /// Encodes all rows, and forgets them; `None` if there are none.
     pub(crate) fn encode(&mut self) -> Option<Encoded> {
-        let (first_us, last_us) = self.times?;
-        let Self { table, columns, rows, .. } = std::mem::replace(self, Self::new(self.table));
-        let stored = table.columns().iter().zip(&columns);
+        let (first_us, last_us) = self.times.take()?;
+        let Self { table, columns, rows, .. } = self;
+        let rows = std::mem::take(rows);
+        let stored = table.columns().iter().zip(&*columns);
         let stored = stored.filter(|(column, _)| !matches!(column.from, From::Id));
         let inputs = stored.map(|(column, values)| {
-            let of = |name: &str| table.column(name).and_then(|at| columns.get(at));
-            let base = base(column, rows, |name, row| of(name)?.whole(row));
+            let base = base(column, rows, |name| columns.get(table.column(name)?));
             Input { number: column.number, storage: column.storage, values, base }
         });
         let inputs: Vec<_> = inputs.collect();
-        Some(Encoded { data: encode(rows, &inputs), rows, first_us, last_us })
+        let data = encode(rows, &inputs);
+        columns.iter_mut().for_each(Values::clear);
+        Some(Encoded { data, rows, first_us, last_us })
     }
 }
 
@@ -112,16 +119,18 @@ fn include(times: &mut Option<(i64, i64)>, us: i64) {
     *times = Some((first.min(us), last.max(us)));
 }
 
-/// The numbers that a column is near, by those of the columns it is near to.
-fn base(
+/// The numbers that a column is near, of the columns it is near to.
+fn base<'a>(
     column: &KeptColumn,
     rows: usize,
-    of: impl Fn(&str, usize) -> Option<i64>,
+    of: impl Fn(&str) -> Option<&'a Values>,
 ) -> Option<Vec<i64>> {
     let (later, span) = column.near?;
-    let base = |row: usize| {
-        let span = span.and_then(|span| of(span, row)).unwrap_or(0);
-        of(later, row).map_or(0, |later| later.wrapping_sub(span))
+    let (later, span) = (of(later), span.and_then(of));
+    let whole = |values: Option<&Values>, row| values.and_then(|values| values.whole(row));
+    let base = |row| {
+        let span = whole(span, row).unwrap_or(0);
+        whole(later, row).map_or(0, |later| later.wrapping_sub(span))
     };
     Some((0..rows).map(base).collect())
 }
@@ -196,9 +205,8 @@ impl ReadRows {
                 }
             }
         }
-        let of = |name: &str, row: usize| {
-            near.iter().find(|(near, _)| *near == name).and_then(|(_, values)| values.whole(row))
-        };
+        let of =
+            |name: &str| near.iter().find(|(near, _)| *near == name).map(|(_, values)| *values);
         let base = base(column, self.rows(), of);
         self.block.column(column.number, column.storage, base.as_deref())
     }

@@ -47,6 +47,15 @@ pub(crate) struct Words {
     known: HashMap<Arc<str>, u32, RandomState>,
     /// The places of addresses, so that few of them are written as text.
     addresses: HashMap<IpAddr, u32, RandomState>,
+    /// The last address, and its place.
+    last_address: Option<(IpAddr, u32)>,
+}
+
+/// Empties a column. It keeps memory for twice as many rows, as the next block has about as many.
+fn clear<T>(values: &mut Vec<T>) {
+    let rows = values.len();
+    values.clear();
+    values.shrink_to(2 * rows);
 }
 
 impl Words {
@@ -59,34 +68,110 @@ impl Words {
         let Some(text) = text else { return self.places.push(0) };
         // Neighbours are often alike.
         if let Some(last) = self.places.last().filter(|last| **last > 0)
-            && self.text(*last) == Some(text)
+            && self.text(*last as usize) == Some(text)
         {
             return self.places.push(*last);
         }
-        let place = self.known.get(text).copied().unwrap_or_else(|| {
-            let text: Arc<str> = text.into();
-            self.dictionary.push(Arc::clone(&text));
-            // A block has fewer rows than that.
-            let place = u32::try_from(self.dictionary.len()).unwrap_or(u32::MAX);
-            self.known.insert(text, place);
-            place
-        });
+        let place = self.place_of(text);
         self.places.push(place);
     }
 
-    fn push_address(&mut self, address: IpAddr) {
-        if let Some(place) = self.addresses.get(&address) {
-            return self.places.push(*place);
+    /// The place of a text, which is added if it is new.
+    fn place_of(&mut self, text: &str) -> u32 {
+        if let Some(place) = self.known.get(text) {
+            return *place;
         }
-        self.push(Some(&address.to_string()));
-        if let Some(place) = self.places.last() {
-            self.addresses.insert(address, *place);
+        let text: Arc<str> = text.into();
+        self.dictionary.push(Arc::clone(&text));
+        // A block has fewer rows than that.
+        let place = u32::try_from(self.dictionary.len()).unwrap_or(u32::MAX);
+        self.known.insert(text, place);
+        place
+    }
+
+    fn push_value(&mut self, value: Value<'_>) {
+        match value {
+            Value::Text(text) => self.push(Some(&text)),
+            Value::Address(address) => self.push_address(address),
+            Value::Several(several) => self.push_value(first(several)),
+            _ => self.push(None),
         }
     }
 
-    fn text(&self, place: u32) -> Option<&str> {
-        let at = usize::try_from(place).ok()?.checked_sub(1)?;
-        self.dictionary.get(at).map(AsRef::as_ref)
+    fn push_address(&mut self, address: IpAddr) {
+        // Neighbours are often alike.
+        if let Some((last, place)) = self.last_address
+            && last == address
+        {
+            return self.places.push(place);
+        }
+        let known = self.addresses.get(&address).copied();
+        let place = known.unwrap_or_else(|| {
+            let place = self.place_of(&address.to_string());
+            self.addresses.insert(address, place);
+            place
+        });
+        self.last_address = Some((address, place));
+        self.places.push(place);
+    }
+
+    /// Appends the rows of others.
+    fn append(&mut self, others: &Self) {
+        let places: Vec<u32> = others.dictionary.iter().map(|text| self.place_of(text)).collect();
+        let place = |place: &u32| {
+            let at = (*place as usize).checked_sub(1);
+            at.and_then(|at| places.get(at)).copied().unwrap_or(0)
+        };
+        self.places.extend(others.places.iter().map(place));
+    }
+
+    fn clear(&mut self) {
+        self.dictionary.clear();
+        clear(&mut self.places);
+        self.known.clear();
+        self.addresses.clear();
+        self.last_address = None;
+    }
+
+    /// The place of the text of a row: 0 for `NULL`, else that in the dictionary plus one.
+    pub(crate) fn place(&self, row: usize) -> usize {
+        self.places.get(row).map_or(0, |place| *place as usize)
+    }
+
+    /// The text at a place.
+    pub(crate) fn text(&self, place: usize) -> Option<&str> {
+        self.dictionary.get(place.checked_sub(1)?).map(AsRef::as_ref)
+    }
+
+    /// How many texts there are.
+    pub(crate) fn texts(&self) -> usize {
+        self.dictionary.len()
+    }
+}
+
+/// The first of several values.
+fn first(several: Vec<Value<'_>>) -> Value<'_> {
+    several.into_iter().next().unwrap_or(Value::NotApplicable)
+}
+
+fn whole(value: Value<'_>) -> i64 {
+    match value {
+        Value::Count(number) | Value::Bytes(number) | Value::Micros(number) => {
+            i64::try_from(number).unwrap_or(NULL)
+        }
+        Value::Port(port) => port.into(),
+        Value::Bool(yes) => yes.into(),
+        Value::Time(us) => us,
+        Value::Several(several) => whole(first(several)),
+        _ => NULL,
+    }
+}
+
+fn fraction(value: Value<'_>) -> f64 {
+    match value {
+        Value::BytesPerSecond(number) | Value::Percent(number) => number,
+        Value::Several(several) => fraction(first(several)),
+        _ => f64::NAN,
     }
 }
 
@@ -111,6 +196,15 @@ impl Values {
         }
     }
 
+    /// Forgets all rows.
+    pub(crate) fn clear(&mut self) {
+        match self {
+            Self::Whole(values) => clear(values),
+            Self::Fraction(values) => clear(values),
+            Self::Words(words) => words.clear(),
+        }
+    }
+
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -129,18 +223,12 @@ impl Values {
         }
     }
 
-    /// Appends a value of the catalogue; of several, of several owners, the first. What is not of the column's kind
-    /// is `NULL`.
+    /// Appends a value of the catalogue; of several, of several owners, the first. What is not of the column's kind is `NULL`.
     pub(crate) fn push_value(&mut self, value: Value<'_>) {
-        match (self, value) {
-            (values, Value::Several(several)) => {
-                let first = several.into_iter().next();
-                values.push_value(first.unwrap_or(Value::NotApplicable));
-            }
-            (Self::Words(words), Value::Text(text)) => words.push(Some(&text)),
-            (Self::Words(words), Value::Address(address)) => words.push_address(address),
-            (Self::Words(words), _) => words.push(None),
-            (values, value) => values.push(&Cell::of_value(value)),
+        match self {
+            Self::Whole(column) => column.push(whole(value)),
+            Self::Fraction(column) => column.push(fraction(value)),
+            Self::Words(words) => words.push_value(value),
         }
     }
 
@@ -172,11 +260,7 @@ impl Values {
         match (self, other) {
             (Self::Whole(values), Self::Whole(others)) => values.extend_from_slice(others),
             (Self::Fraction(values), Self::Fraction(others)) => values.extend_from_slice(others),
-            (Self::Words(words), Self::Words(others)) => {
-                for place in &others.places {
-                    words.push(others.text(*place));
-                }
-            }
+            (Self::Words(words), Self::Words(others)) => words.append(others),
             (values, others) => {
                 for _ in 0..others.len() {
                     values.push(&Cell::Null);
@@ -190,10 +274,15 @@ impl Values {
         match self {
             Self::Whole(_) => self.whole(row).map_or(Cell::Null, Cell::Integer),
             Self::Fraction(values) => values.get(row).copied().map_or(Cell::Null, Cell::real),
-            Self::Words(words) => {
-                let place = words.places.get(row).copied().unwrap_or(0);
-                words.text(place).map_or(Cell::Null, Cell::text)
-            }
+            Self::Words(words) => words.text(words.place(row)).map_or(Cell::Null, Cell::text),
+        }
+    }
+
+    /// The texts or addresses.
+    pub(crate) fn words(&self) -> Option<&Words> {
+        match self {
+            Self::Words(words) => Some(words),
+            Self::Whole(_) | Self::Fraction(_) => None,
         }
     }
 

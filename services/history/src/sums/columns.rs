@@ -17,7 +17,7 @@ const OTHER: &str = "other";
 /// The percentiles of round trips and durations.
 const PERCENTILES: [u32; 3] = [50, 95, 99];
 
-/// The figures that are summed, in the order of [`Ended::figures`].
+/// The figures that are summed, in the order of [`super::ended::Figures::summed`].
 const SUMMED: [&str; FIGURES] =
     ["bytes_out", "bytes_in", "data_segs_out", "total_retrans", "bytes_retrans"];
 

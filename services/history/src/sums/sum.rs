@@ -3,7 +3,7 @@
 use std::num::NonZero;
 
 use super::distribution::{Counted, Counts, bucket_of};
-use super::ended::{Ended, FIGURES};
+use super::ended::{FIGURES, Figures};
 
 /// A figure of which not every connection has a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) struct Sum {
     pub(super) connections: u64,
     /// Attempts that failed.
     pub(super) failed: u64,
-    /// Sums of [`Ended::figures`].
+    /// Sums of [`Figures::summed`].
     pub(super) totals: [Total; FIGURES],
     /// Reasons, round trips and durations.
     pub(super) counts: Counts,
@@ -32,17 +32,17 @@ impl Sum {
     pub(super) const MAX_NEW_COUNTS: usize = 3;
 
     /// Adds a connection or an attempt, and returns how many counts are new.
-    pub(super) fn add(&mut self, ended: &Ended<'_>) -> usize {
+    pub(super) fn add(&mut self, ended: &Figures) -> usize {
         let number = if ended.is_failed { &mut self.failed } else { &mut self.connections };
         *number = number.saturating_add(1);
-        for (total, figure) in self.totals.iter_mut().zip(ended.figures()) {
+        for (total, figure) in self.totals.iter_mut().zip(ended.summed) {
             if let Some(figure) = figure {
                 total.sum = total.sum.saturating_add(figure);
                 total.known = total.known.saturating_add(1);
             }
         }
         let one = NonZero::<u64>::MIN;
-        let mut new = self.counts.add(Counted::Reason, ended.reason_place(), one);
+        let mut new = self.counts.add(Counted::Reason, ended.reason_place, one);
         if let Some(us) = ended.rtt_us {
             new += self.counts.add(Counted::Rtt, bucket_of(us), one);
         }

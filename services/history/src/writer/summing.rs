@@ -1,16 +1,17 @@
 //! Sums of what ends: in memory for the running hour, and in the file from time to time.
 
-use conns_core::model::{Event, EventKind, Moment};
+use conns_core::model::Moment;
 use rusqlite::{Connection, Transaction};
 
 use crate::file::Budget;
-use crate::file::sums::{self, Hours, Summed};
-use crate::sums::{Ended, Period, PeriodSums};
+use crate::file::sums::{self, Hours, SUMMED, Summed};
+use crate::kept::{KeptTable, Rows};
+use crate::sums::{EndedRows, PeriodSums};
 
 /// The sums are written at least that often, and with the first transaction of another hour.
 const INTERVAL_US: u64 = 60_000_000;
 /// Rows after which they are written: a reader adds those that are not.
-const ROWS: i64 = 200_000;
+const ROWS: i64 = 400_000;
 
 /// What is summed and not written.
 pub(super) struct Summing {
@@ -37,15 +38,19 @@ impl Summing {
         })
     }
 
-    /// Adds a connection that ended, or an attempt that failed.
-    pub(super) fn add(&mut self, event: &Event) {
-        let start_us = Period::Hour.start(event.at.wall_us);
-        if self.start_us != Some(start_us) {
-            self.end_hour();
-            self.start_us = Some(start_us);
+    /// Adds rows of `closed` or of `failed`; those of other tables are in no sums.
+    pub(super) fn add(&mut self, table: KeptTable, rows: &Rows) {
+        if !SUMMED.contains(&table) {
+            return;
         }
-        self.running.add(&Ended::of_connection(&event.connection, event.kind));
-        debug_assert!(matches!(event.kind, EventKind::Closed | EventKind::Failed));
+        let ended = EndedRows::new(table == KeptTable::Failed, |name| rows.values(name));
+        for (start_us, range) in ended.hours(0) {
+            if self.start_us != Some(start_us) {
+                self.end_hour();
+                self.start_us = Some(start_us);
+            }
+            self.running.add_rows(&ended, range);
+        }
     }
 
     fn end_hour(&mut self) {
