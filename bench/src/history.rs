@@ -18,7 +18,8 @@ use conns_core::model::{
 use conns_core::query::{Field, catalogue};
 use conns_fixtures::{Tcp, connection, established, known, process, with_cookie};
 use conns_history::{
-    Cell, History, HistoryReader, QueryBounds, ReadAccess, Scan, Times, kept_tables, query,
+    Cell, History, HistoryReader, QueryBounds, QueryError, ReadAccess, Scan, Times, kept_tables,
+    query,
 };
 use rusqlite::ToSql;
 
@@ -46,6 +47,9 @@ pub(crate) struct Plan {
 
 /// When the first connection ends, microseconds since 1970-01-01 UTC.
 const BEGIN_US: i64 = 1_790_000_000_000_000;
+/// Connections that end in an hour at 50 a second, and the query about as many.
+const SLOW_HOUR_ROWS: u64 = 180_000;
+const TOP_TEN: &str = "top ten of 180 000 rows";
 
 /// Made-up connections: a generator of random numbers that is the same in each run (xorshift64*).
 struct Made {
@@ -212,14 +216,18 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     // An hour has at least this many rows, or all there are.
     let span = (hour.min(plan.rows / 10) / plan.rate).cast_signed() * 1_000_000;
     let times = format!("at_us between {middle} and {}", middle + span);
+    // The rows of an hour in which 50 connections a second end: 4 days of them are kept in 1 GiB.
+    let slow = (SLOW_HOUR_ROWS * 1_000_000 / plan.rate).cast_signed();
+    let slow_hour = format!("at_us between {middle} and {}", middle + slow);
+    let top_ten = |times: &str| {
+        format!(
+            "select process, remote_addr, sum(bytes_out) from closed where {times} group by 1, 2 order by 3 desc limit 10"
+        )
+    };
     let queries = [
         ("count", "select count(*) from closed".to_owned()),
-        (
-            "top ten of a tenth",
-            format!(
-                "select process, remote_addr, sum(bytes_out) from closed where {times} group by 1, 2 order by 3 desc limit 10"
-            ),
-        ),
+        (TOP_TEN, top_ten(&slow_hour)),
+        ("top ten of a tenth", top_ten(&times)),
         (
             "a tenth by reason",
             format!("select ended, count(*), avg(rtt_us) from closed where {times} group by 1"),
@@ -241,8 +249,11 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         for _ in 0..5 {
             let began = Instant::now();
             let bounds = QueryBounds { time: Duration::from_secs(120), ..QueryBounds::default() };
-            let answer = query(&kept_tables(&Ok(reader.session()?)), sql, bounds)?;
-            ensure!(!answer.rows.is_empty(), "no rows for {sql}");
+            match query(&kept_tables(&Ok(reader.session()?)), sql, bounds) {
+                Ok(answer) => ensure!(!answer.rows.is_empty(), "no rows for {sql}"),
+                Err(QueryError::TooLarge(_)) => break,
+                Err(error) => return Err(error.into()),
+            }
             ours.push(began.elapsed());
         }
         ours.sort_unstable();
@@ -254,7 +265,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
             while rows.next()?.is_some() {}
             anyhow::Ok(began.elapsed().mul_f64(plan.rows as f64 / plain.rows as f64))
         });
-        races.push((*name, ours.get(2).copied().unwrap_or_default(), theirs.transpose()?));
+        races.push((*name, ours.get(2).copied(), theirs.transpose()?));
     }
     let text = markdown(&machine, plan, &kept, memory, &plain, &races, started.elapsed());
     print!("{text}");
@@ -408,7 +419,7 @@ fn markdown(
     kept: &Written,
     memory: u64,
     plain: &Written,
-    races: &[(&str, Duration, Option<Duration>)],
+    races: &[(&str, Option<Duration>, Option<Duration>)],
     took: Duration,
 ) -> String {
     let mut text = machine.heading("The history", "", took);
@@ -424,13 +435,12 @@ fn markdown(
     );
     goal("2 % of a core at 20 000 closed a second", core <= 2.0, format!("{core:.1} %"));
     goal("30 MB of memory", memory <= 30_000_000, format!("{:.1} MB", memory as f64 / 1e6));
-    let tenth =
-        races.iter().find(|(name, ..)| name.starts_with("top ten")).map(|(_, ours, _)| *ours);
-    let tenth = tenth.unwrap_or_default();
+    let top_ten = races.iter().find(|(name, ..)| *name == TOP_TEN).and_then(|(_, ours, _)| *ours);
+    let top_ten = top_ten.unwrap_or(Duration::MAX);
     goal(
-        "top ten of a tenth of the rows in 1 s",
-        tenth <= Duration::from_secs(1),
-        format!("{:.2} s", tenth.as_secs_f64()),
+        "top ten of an hour at 50 a second in 1 s",
+        top_ten <= Duration::from_secs(1),
+        format!("{:.2} s", top_ten.as_secs_f64()),
     );
     // 60 % of seven eighths of a GiB, at 50 a second.
     let days = 1024.0f64.powi(3) * 0.6 * 0.875 / kept.bytes_of_row() / 50.0 / 86_400.0;
@@ -443,12 +453,16 @@ fn markdown(
     ));
     text.push_str("| query | history, median ms | ordinary table, ms | ÷ |\n|---|--:|--:|--:|\n");
     for (name, ours, theirs) in races {
-        let ours = ours.as_secs_f64() * 1e3;
-        let theirs = theirs.map(|theirs| theirs.as_secs_f64() * 1e3);
+        let ms = |time: &Duration| time.as_secs_f64() * 1e3;
+        let cell = |time: Option<f64>, none: &str, digits| {
+            time.map_or_else(|| none.to_owned(), |time| format!("{time:.digits$}"))
+        };
+        let (ours, theirs) = (ours.as_ref().map(ms), theirs.as_ref().map(ms));
         text.push_str(&format!(
-            "| {name} | {ours:.1} | {} | {} |\n",
-            theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{theirs:.1}")),
-            theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{:.2}", ours / theirs)),
+            "| {name} | {} | {} | {} |\n",
+            cell(ours, "refused: too much memory", 1),
+            cell(theirs, "-", 1),
+            cell(ours.zip(theirs).map(|(ours, theirs)| ours / theirs), "-", 2),
         ));
     }
     let columns = catalogue().len();
