@@ -62,7 +62,7 @@ pub(crate) fn open(
 const BEFORE_US: i64 = 24 * 3_600_000_000;
 const MAX_BEFORE: usize = 5000;
 /// How long the reading of a time line may take: as long as of an agent elsewhere.
-const AT_MOST: Duration = Duration::from_secs(2);
+const MAX_TIME: Duration = Duration::from_secs(2);
 
 enum From {
     Here(Arc<Session>),
@@ -127,7 +127,7 @@ impl Agent for PastAgent {
         match &mut self.from {
             From::Here(session) => {
                 let own_netns = session.own_netns();
-                let mut kept = BoundedTables::new(Arc::clone(session), own_netns, AT_MOST);
+                let mut kept = BoundedTables::new(Arc::clone(session), own_netns, MAX_TIME);
                 timeline(&mut kept, times, buckets, &is_problem).map_err(unavailable)
             }
             From::Elsewhere(Elsewhere(remote)) => remote.timeline(times, buckets),

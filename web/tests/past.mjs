@@ -53,12 +53,12 @@ export async function past(launched) {
     await page.untilText(".none", /Nothing here/);
     await page.ask({ at: String(ended) });
     await page.untilRows("its end", (rows) => rows.some((row) => row.cells.event === "closed" && row.cells.local === `127.0.0.1:${port}`));
-    // Esc returns to the present, where it is gone.
+    // Esc returns to the present, where it is not listed.
     await page.press("1", "Escape");
     await until("the present", async () => !/at=/.test(await page.hash()));
     await page.untilRows("nothing", (rows) => rows.length === 0);
     assert.equal(await page.evaluate(() => document.querySelector("input[type=range]")), null);
-    // A step to a time in which no agent sampled leaves what is shown, and says when one did.
+    // A step to a time in which no agent sampled leaves what is shown, and reports when one did.
     await page.press("{");
     await page.untilText(".noted", /no agent sampled then; the nearest time at which one did is .*an agent sampled from/);
     assert.doesNotMatch(await page.hash(), /at=/);

@@ -113,7 +113,7 @@ impl KeptTables for BoundedTables {
     }
 }
 
-/// Rows between two looks at the clock.
+/// Rows between two readings of the clock.
 const ROWS_A_CHECK: usize = 1024;
 
 fn read_rows(

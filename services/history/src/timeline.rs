@@ -75,10 +75,10 @@ fn parts(times: Times, buckets: usize) -> (i64, Vec<(i64, i64)>) {
     (step_us, starts.map(|start| (start, start.saturating_add(step_us))).collect())
 }
 
-/// What was kept of `times`, in at most `buckets` parts and one more. `is_problem` tells which verdicts are problems.
+/// What was kept of `times`, in at most `buckets` parts and one more. `is_problem` decides which verdicts are problems.
 ///
 /// # Errors
-/// Why it cannot be read. What takes too long is missing, and the answer tells.
+/// Why it cannot be read. What takes too long is missing, and the answer has that as `is_cut`.
 pub fn timeline(
     kept: &mut dyn KeptTables,
     times: Times,

@@ -1,4 +1,4 @@
-//! The time line has the figures that SQL finds in the rows, and none where nobody looked or rows were removed.
+//! The time line has the figures that SQL finds in the rows, and none where no agent sampled or rows were removed.
 
 #![allow(
     clippy::unwrap_used,
@@ -113,7 +113,7 @@ fn each_part_has_the_figures_of_the_rows_and_none_where_no_agent_sampled() {
 }
 
 #[test]
-fn parts_of_hours_have_the_sums_also_of_rows_that_are_gone() {
+fn parts_of_hours_have_the_sums_also_of_removed_rows() {
     let folder = Folder::new("timeline-hours");
     let path = folder.file();
     let mut history = open(&path, 16 * MIB, 1);
@@ -143,7 +143,7 @@ fn parts_of_hours_have_the_sums_also_of_rows_that_are_gone() {
 }
 
 #[test]
-fn reading_has_an_end_and_what_is_missing_is_said() {
+fn reading_has_an_end_and_what_is_missing_is_reported() {
     let folder = Folder::new("timeline-late");
     let path = folder.file();
     run(&path, 600, 3, &mut 0);

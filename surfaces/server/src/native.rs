@@ -107,7 +107,7 @@ async fn answer(
     };
     match route.handler {
         Handler::Query(respond) => queried(native, respond, asked, request).await,
-        Handler::Heavy(write) | Handler::Cached(write) if past::is_asked(&asked) => {
+        Handler::Heavy(write) | Handler::Cached(write) if asked.is_past() => {
             past::answer(native, route.media, write, asked).await
         }
         Handler::Light(write) => write(&native, &asked),
@@ -117,7 +117,7 @@ async fn answer(
         Handler::Heavy(write) => latest(native, route.media, write, asked).await,
         Handler::History(write) => blocking(native, Work::Query, write, asked).await,
         Handler::Either(write, _) => {
-            let work = if past::is_asked(&asked) { Work::Query } else { Work::Answer };
+            let work = if asked.is_past() { Work::Query } else { Work::Answer };
             blocking(native, work, write, asked).await
         }
         Handler::Metrics(write) => blocking(native, Work::Metrics, write, asked).await,

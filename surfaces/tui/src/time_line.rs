@@ -78,7 +78,8 @@ impl State {
 
     /// The row of the time line: the text before it, its marks, and the text after it.
     pub(crate) fn time_line(&self, width: usize) -> Option<(String, Vec<Mark>, String)> {
-        let at_us = self.frozen.as_ref().filter(|frozen| frozen.is_past)?.update.snapshot.at.wall_us;
+        let at_us =
+            self.frozen.as_ref().filter(|frozen| frozen.is_past)?.update.snapshot.at.wall_us;
         let line = match &self.time_line {
             Ok(line) => line,
             Err(why) => return Some((format!("no time line: {why}"), Vec::new(), String::new())),

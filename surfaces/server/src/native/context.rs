@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::metrics_counts::EventCounts;
 use super::metrics_totals::MetricsTotals;
-use super::parameters::{Parameter, Query};
+use super::parameters::{AT, Parameter, Query};
 use super::past::Moments;
 use super::serial_index::LatestIndex;
 use super::sorted_orders::SortedOrders;
@@ -89,6 +89,13 @@ pub(super) struct Asked {
     /// The part of the path that the route names `{id}`; empty if it has none.
     pub(super) id: String,
     pub(super) headers: HeaderMap,
+}
+
+impl Asked {
+    /// Whether it is about a moment of the past.
+    pub(super) fn is_past(&self) -> bool {
+        self.query.get(AT.name).is_some()
+    }
 }
 
 /// Makes a response.

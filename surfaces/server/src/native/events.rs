@@ -19,7 +19,6 @@ use utoipa::ToSchema;
 use super::accept::is_named;
 use super::context::{Asked, Native};
 use super::parameters::{AT, LIMIT, Query};
-use super::past;
 use super::selection::{Scope, Selection};
 use super::shapes::{EventRecord, Records, SnapshotShape};
 use super::streams;
@@ -99,9 +98,6 @@ pub(super) fn is_stream(headers: &HeaderMap) -> bool {
 /// `GET /api/v1/events` for a list.
 pub(super) fn answer(native: &Native, asked: &Asked) -> Result<Response, Problem> {
     let query = &asked.query;
-    if past::is_asked(asked) {
-        return past::events(native, asked);
-    }
     let selection = EventSelection::read(query)?;
     let since = streams::since(asked)?;
     let (cache, log) = (native.caches.latest(), native.caches.event_log());

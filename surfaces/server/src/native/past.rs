@@ -1,6 +1,6 @@
 //! Answers about the past: the same as those about the latest update, from what the history kept of a moment.
 //!
-//! Invariant: the history is read on threads for queries, within [`AT_MOST`], and moments that were read are kept for later requests,
+//! Invariant: the history is read on threads for queries, within [`MAX_TIME`], and moments that were read are kept for later requests,
 //! so that pages, orders and totals of one moment read it once.
 
 mod events;
@@ -19,7 +19,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::{Asked, Native, WriteBody};
-use super::parameters::AT;
 use crate::blocking::Work;
 use crate::problem::{ErrorShape, Problem};
 use crate::response::whole;
@@ -28,15 +27,10 @@ pub(super) use line::timeline;
 pub(super) use moments::Moments;
 
 /// How long reading the history for one request may take, as long as a query in SQL.
-const AT_MOST: Duration = Duration::from_secs(2);
+const MAX_TIME: Duration = Duration::from_secs(2);
 /// Most periods that an error names in its sentence, and in its list.
 const NAMED_PERIODS: usize = 3;
 const LISTED_PERIODS: usize = 100;
-
-/// Whether a request is about a moment of the past.
-pub(super) fn is_asked(asked: &Asked) -> bool {
-    asked.query.get(AT.name).is_some()
-}
 
 /// The answer to a request about a moment of the past.
 pub(super) async fn answer(
@@ -76,7 +70,7 @@ fn tables(native: &Native, live: &Update) -> Result<BoundedTables, Problem> {
     let session = reader.session().map_err(|error| problem(PastError::Read(error.to_string())))?;
     let mut own = live.snapshot.connections.iter().map(|c| &c.socket.netns);
     let own_netns = own.find(|netns| netns.is_own).map(|netns| netns.inode);
-    Ok(BoundedTables::new(session, own_netns, AT_MOST))
+    Ok(BoundedTables::new(session, own_netns, MAX_TIME))
 }
 
 /// A time in which an agent sampled.

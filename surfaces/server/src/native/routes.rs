@@ -278,7 +278,7 @@ pub(super) static ROUTES: &[Route] = &[
             &EVENTS_UNTIL,
         ],
         media: JSON,
-        handler: Handler::Either(events::answer, events::stream),
+        handler: Handler::Either(past::events, events::stream),
         outcomes: &[
             ok("Events", "Events, oldest first."),
             BAD,

@@ -258,8 +258,9 @@ fn the_past_has_a_time_line_and_the_events_up_to_its_moment() {
     session.press("[");
     let at_us = session.state.wanted_us.unwrap();
     let at = Moment { monotonic_us: 1, wall_us: at_us };
-    let ended = made(8, "gone", "10.0.0.5:443", Class::Healthy);
-    let event = |serial| Arc::new(Event { serial, at, kind: EventKind::Closed, connection: ended.clone() });
+    let ended = made(8, "expired", "10.0.0.5:443", Class::Healthy);
+    let event =
+        |serial| Arc::new(Event { serial, at, kind: EventKind::Closed, connection: ended.clone() });
     let moment = |time_line| PastMoment {
         update: Arc::new(update(snapshot(1, at, some()))),
         events: vec![event(1), event(2)],
@@ -274,10 +275,10 @@ fn the_past_has_a_time_line_and_the_events_up_to_its_moment() {
     assert_eq!(session.state.regions().body.height, rows - 1);
     session.press("4");
     let text = session.text();
-    assert!(text.matches("gone").count() == 2 && !text.contains("live"), "{text}");
+    assert!(text.matches("expired").count() == 2 && !text.contains("live"), "{text}");
     session.press(" ");
     let text = session.text();
-    assert!(text.contains("live") && !text.contains("gone"), "{text}");
+    assert!(text.contains("live") && !text.contains("expired"), "{text}");
     assert_eq!(session.state.regions().body.height, rows);
     // In ASCII, where it is narrow, and where there is none.
     session.state.theme.ascii = true;

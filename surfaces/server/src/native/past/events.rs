@@ -7,7 +7,7 @@ use conns_core::model::{EventLog, Loss, LossCause, Source};
 use conns_history::{Times, events_before};
 
 use super::super::context::{Asked, Native};
-use super::super::events::EventSelection;
+use super::super::events::{EventSelection, answer};
 use super::super::parameters::LIMIT;
 use super::{problem, tables, time};
 use crate::problem::Problem;
@@ -16,8 +16,11 @@ use crate::response::{JSON, whole};
 /// How far back events are searched.
 const BACK_US: i64 = 24 * 3_600_000_000;
 
-/// The last events before the moment of the request, at most `limit`.
+/// The last events before the moment of the request, at most `limit`; without one those that are buffered.
 pub(in super::super) fn events(native: &Native, asked: &Asked) -> Result<Response, Problem> {
+    if !asked.is_past() {
+        return answer(native, asked);
+    }
     let query = &asked.query;
     if query.get("since").is_some() {
         let hint = "events of the past are the last ones up to `at`, at most `limit`";

@@ -123,7 +123,10 @@ async fn pages_and_windows_of_a_moment_are_of_one_reading() {
         client.json(&format!("/api/v1/totals?at={}", FIRST_S + 20 + at)).await;
     }
     let expired = client.get(&format!("{path}&sort=process&order={order}")).await;
-    assert_eq!((expired.status.as_u16(), expired.json()["error"]["code"].clone()), (410, json!("cursor-expired")));
+    assert_eq!(
+        (expired.status.as_u16(), expired.json()["error"]["code"].clone()),
+        (410, json!("cursor-expired"))
+    );
 }
 
 #[tokio::test]
@@ -149,7 +152,10 @@ async fn a_moment_that_is_not_kept_is_refused_with_the_times_that_are() {
     let (kept, _) = kept();
     let client = kept.machine.client();
     let early = client.get(&format!("/api/v1/connections?at={}", FIRST_S - 1000)).await;
-    assert_eq!((early.status.as_u16(), early.json()["error"]["code"].clone()), (404, json!("not-kept")));
+    assert_eq!(
+        (early.status.as_u16(), early.json()["error"]["code"].clone()),
+        (404, json!("not-kept"))
+    );
     assert_eq!(early.json()["periods"][0]["from_us"], FIRST_S * 1_000_000);
     let hint = early.json()["error"]["hint"].to_string();
     assert!(hint.contains(&conns_history::date(FIRST_S * 1_000_000)), "{hint}");
@@ -165,9 +171,15 @@ async fn a_moment_that_is_not_kept_is_refused_with_the_times_that_are() {
     let mut without = Machine::new();
     without.update();
     let none = without.client().get(&format!("/api/v1/connections?at={FIRST_S}")).await;
-    assert_eq!((none.status.as_u16(), none.json()["error"]["code"].clone()), (404, json!("no-history")));
+    assert_eq!(
+        (none.status.as_u16(), none.json()["error"]["code"].clone()),
+        (404, json!("no-history"))
+    );
     let none = without.client().get("/api/v1/timeline").await;
-    assert_eq!((none.status.as_u16(), none.json()["error"]["code"].clone()), (404, json!("no-history")));
+    assert_eq!(
+        (none.status.as_u16(), none.json()["error"]["code"].clone()),
+        (404, json!("no-history"))
+    );
 }
 
 #[tokio::test]

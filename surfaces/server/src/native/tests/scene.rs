@@ -13,8 +13,8 @@ use conns_core::model::{
     Moment, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketMemory, Source, State, Stats,
     Unknown, Update,
 };
-use conns_history::HistoryReader;
 use conns_fixtures::{NETNS, Tcp, known, snapshot, with_cookie};
+use conns_history::HistoryReader;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
