@@ -40,7 +40,10 @@ pub(super) async fn answer(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let pool = Arc::clone(&native.pool);
-    let work = move || write(&native, &*update(&native, &asked)?, &asked);
+    let work = move || {
+        let update = update(&native, &asked)?;
+        write(&native, &update, &asked)
+    };
     let body = pool.run(Work::Query, work).await.map_err(|_| Problem::closed())??;
     Ok(whole(media, body.into()))
 }

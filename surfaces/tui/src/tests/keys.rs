@@ -2,8 +2,11 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
+use conns_api::{Bucket, Timeline};
+
 use super::*;
 use crate::keys::{BINDINGS, markdown};
+use crate::past::PastMoment;
 
 fn click(session: &mut Session, column: u16, row: u16) {
     let kind = MouseEventKind::Down(MouseButton::Left);
@@ -251,7 +254,7 @@ fn line(at_us: i64) -> Timeline {
 
 #[test]
 fn the_past_has_a_time_line_and_the_events_up_to_its_moment() {
-    let mut session = Session::new((120, 20));
+    let mut session = Session::new((160, 20));
     session.update(some());
     session.event(1, EventKind::Closed, made(9, "live", "10.0.0.5:443", Class::Healthy));
     let rows = session.state.regions().body.height;
@@ -269,7 +272,7 @@ fn the_past_has_a_time_line_and_the_events_up_to_its_moment() {
     session.state.past(at_us, Ok(moment(Ok(line(at_us)))));
     session.settle();
     let drawn = session.lines()[3].clone();
-    assert!(drawn.contains("1m: 30 open 0 problems 7 ended 0 failed"), "{drawn}");
+    assert!(drawn.contains(": 30 open 0 problems 7 ended 0 failed"), "{drawn}");
     let bars: String = drawn.chars().filter(|c| ('\u{2581}'..='\u{2588}').contains(c)).collect();
     assert_eq!((bars.chars().count(), drawn.matches('\u{2503}').count()), (49, 1), "{drawn}");
     assert_eq!(session.state.regions().body.height, rows - 1);
