@@ -90,7 +90,9 @@ pub(super) struct Period {
 pub(super) struct NotKept {
     /// That it was not kept, and why.
     error: ErrorShape,
-    /// When an agent sampled: the latest 100 times, oldest first.
+    /// When an agent sampled: the latest 100 times, oldest first; absent if there is none, or `at` is not why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     periods: Vec<Period>,
 }
 

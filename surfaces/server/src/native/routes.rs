@@ -31,7 +31,11 @@ const BAD: Outcome = error(
     "A parameter or its value is invalid: the message names it, the hint is what to do.",
 );
 const EXPIRED: Outcome = error(410, "The cursor has expired: start again.");
-const NOT_THERE: Outcome = error(404, "No connection has this id, or `at` was not kept.");
+const NOT_THERE: Outcome = Outcome {
+    status: 404,
+    about: "No connection has this id, or the history does not have the moment `at`.",
+    schema: Some("NotKept"),
+};
 const NOT_KEPT: Outcome = Outcome {
     status: 404,
     about: "The history does not have the moment `at`; the times that it has are beside the error.",
