@@ -98,7 +98,7 @@ async fn lists_of_a_moment_have_what_was_open_then() {
     let one = client.json(&format!("/api/v1/connections/{id}?at={at}&explain=1")).await;
     assert_eq!(one["connection"]["process"], "nginx");
     assert_eq!(one["connection"]["cmdline"], Value::Null);
-    let explained = one["connection"]["explain"]["cmdline"].to_string();
+    let explained = one["connection"]["explain"].to_string();
     assert!(explained.contains("history"), "{explained}");
     let verdict = client.json(&format!("/api/v1/connections/{id}/verdict?at={at}")).await;
     assert_eq!(verdict["verdict"]["verdict"], one["connection"]["verdict"]);
