@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_api::{
-    Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates, asked_for, read_sql,
+    Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Timeline, Updates, asked_for,
+    is_problem, read_sql,
 };
 use conns_client::Remote;
 use conns_core::model::{Ability, Loss, LossCause, Source, Update};
 use conns_history::{
-    Cell, KeptTables, QueryBounds, ReadRow, Session, Times, condition, events_in, update_at,
-    verdicts_in,
+    BoundedTables, Cell, KeptTables, PastError, QueryBounds, ReadRow, Session, Times, condition,
+    events_before, events_in, timeline, update_at, verdicts_in,
 };
 
 use crate::agent;
@@ -57,6 +58,12 @@ pub(crate) fn open(
     Ok(Box::new(PastAgent { from, asked }))
 }
 
+/// How far back events before a moment are searched, and most of them.
+const BEFORE_US: i64 = 24 * 3_600_000_000;
+const MAX_BEFORE: usize = 5000;
+/// How long the reading of a time line may take: as long as of an agent elsewhere.
+const MAX_TIME: Duration = Duration::from_secs(2);
+
 enum From {
     Here(Arc<Session>),
     Elsewhere(Elsewhere),
@@ -79,7 +86,7 @@ impl PastAgent {
     }
 }
 
-fn unavailable(why: String) -> AgentError {
+fn unavailable(why: PastError) -> AgentError {
     AgentError::Unavailable(format!("cannot read the history: {why}"))
 }
 
@@ -94,11 +101,16 @@ impl Agent for PastAgent {
     }
 
     fn events(&mut self, ask: &Ask, _: Start) -> Result<Box<dyn Events>, AgentError> {
-        let times = match self.asked {
-            Asked::At(at_us) => Times { from_us: at_us, to_us: at_us },
-            Asked::Verdicts(times) | Asked::Ended(times) => times,
+        let kept = self.from.tables();
+        let read = match self.asked {
+            // The last ones before the moment.
+            Asked::At(to_us) => {
+                let times = Times { from_us: to_us.saturating_sub(BEFORE_US), to_us };
+                events_before(kept, times, MAX_BEFORE, &|_| true)
+            }
+            Asked::Verdicts(times) | Asked::Ended(times) => events_in(kept, times),
         };
-        let (mut events, has_more) = events_in(self.from.tables(), times).map_err(unavailable)?;
+        let (mut events, has_more) = read.map_err(unavailable)?;
         let connections = events.iter().map(|event| &event.connection);
         let mut is_asked = asked_for(ask, connections)?.into_iter();
         events.retain(|_| is_asked.next() == Some(true));
@@ -109,6 +121,17 @@ impl Agent for PastAgent {
 
     fn abilities(&mut self) -> Result<Vec<Ability>, AgentError> {
         Err(AgentError::NotThere("abilities are of the present: omit the time".to_owned()))
+    }
+
+    fn timeline(&mut self, times: Times, buckets: usize) -> Result<Timeline, AgentError> {
+        match &mut self.from {
+            From::Here(session) => {
+                let own_netns = session.own_netns();
+                let mut kept = BoundedTables::new(Arc::clone(session), own_netns, MAX_TIME);
+                timeline(&mut kept, times, buckets, &is_problem).map_err(unavailable)
+            }
+            From::Elsewhere(Elsewhere(remote)) => remote.timeline(times, buckets),
+        }
     }
 }
 
@@ -142,7 +165,7 @@ impl KeptTables for Elsewhere {
         table: &str,
         times: Times,
         each: &mut dyn FnMut(&ReadRow<'_>),
-    ) -> Result<(), String> {
+    ) -> Result<(), PastError> {
         let most = QueryBounds::default().rows;
         let condition = condition(table, times);
         for page in 0.. {

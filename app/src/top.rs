@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conns_api::{Agent, Pace, View, next_update};
+use conns_api::{Agent, AgentError, Pace, Times, View, kept_events, next_update};
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::EventTime;
-use conns_tui::{Channels, Files, Named, Open, ReadPast, RunError, Settings, Start};
+use conns_tui::{
+    Channels, Files, MAX_BUCKETS, Named, Open, PastMoment, REACH_US, ReadPast, RunError, Settings,
+    Start,
+};
 
 use crate::agent;
 use crate::environment::variable;
@@ -21,6 +24,7 @@ use crate::flags::top::TopFlags;
 use crate::list::addresses_of;
 use crate::past::{self, Asked};
 use crate::terminal;
+use crate::when;
 
 /// Half of the longest time that a verdict of this machine covers.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -102,9 +106,15 @@ fn past_by(agent_flags: AgentFlags, flags: &TopFlags) -> ReadPast {
     Arc::new(move |at_us| {
         let mut agent = past::open(&agent_flags, &kept, Asked::At(at_us))
             .map_err(|failure| failure.to_string())?;
+        let reason = |error: AgentError| error.to_string();
         let updates = agent.updates(&ask, Pace::default());
-        let read = updates.and_then(|mut updates| next_update(&mut *updates));
-        read.map_err(|error| error.to_string())
+        let update = updates.and_then(|mut updates| next_update(&mut *updates)).map_err(reason)?;
+        let events = kept_events(&mut *agent, &ask).map_err(reason)?.events;
+        let (from_us, to_us) = (at_us.saturating_sub(REACH_US), at_us.saturating_add(REACH_US));
+        let now_us = when::parse("now")?;
+        let times = Times { from_us, to_us: to_us.min(now_us) };
+        let time_line = agent.timeline(times, MAX_BUCKETS).map_err(reason);
+        Ok(PastMoment { update, events, time_line })
     })
 }
 

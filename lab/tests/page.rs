@@ -48,6 +48,7 @@ const SCENARIOS: &[Scenario] = scenarios![
     "accessible_dark",
     "media_streams",
     "running_transfers",
+    "past",
 ];
 
 fn web() -> PathBuf {

@@ -1,6 +1,7 @@
 // How a scenario begins, and what holds at its end.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { Talks, agent } from "./agent.mjs";
 import { open, until } from "./driver.mjs";
 
@@ -18,4 +19,18 @@ export async function begin(launched, count, hash = "", more = []) {
 /** Fails if the page's script, or the browser's policy, complained. */
 export function faultless(page) {
     assert.deepEqual(page.faults, []);
+}
+
+/** Fails if axe-core finds anything on the page. */
+export async function axe(page, what = "the page") {
+    if (!(await page.evaluate(() => "axe" in window))) {
+        await page.evaluate(readFileSync(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8"));
+    }
+    const { violations, passes } = await page.evaluate(async () => {
+        const found = await window.axe.run(document, { resultTypes: ["violations"] });
+        const brief = found.violations.map((one) => `${one.id}: ${one.help} ${one.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 200)} ${node.failureSummary}`).join(" | ")}`);
+        return { violations: brief, passes: found.passes.length };
+    });
+    assert.deepEqual(violations, [], what);
+    assert.ok(passes > 10, `${what}: ${passes} rules passed`);
 }

@@ -3,9 +3,10 @@
 import { cleanUp } from "./agent.mjs";
 import * as content from "./content.mjs";
 import { launch } from "./driver.mjs";
+import * as past from "./past.mjs";
 import * as main from "./scenarios.mjs";
 
-const scenarios = { ...main, ...content };
+const scenarios = { ...main, ...content, ...past };
 
 const [browser, name] = process.argv.slice(2);
 if (browser === "list") {

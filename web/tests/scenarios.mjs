@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { NETNS, Talks, agent, api, folder, named, token as newToken } from "./agent.mjs";
-import { begin, faultless } from "./begin.mjs";
+import { axe, begin, faultless } from "./begin.mjs";
 import { open, until } from "./driver.mjs";
 
 /** The local port of each row, which identifies the connection. */
@@ -652,23 +652,12 @@ export async function cells_are_those_of_conns(launched) {
 
 /** axe-core finds nothing in any view. */
 async function accessible(launched, scheme) {
-    const { readFileSync } = await import("node:fs");
-    const axe = readFileSync(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
     const { page } = await begin(launched, 3);
     if (launched.name === "chromium") {
         await page.tab.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
     }
     assert.equal(await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches), scheme === "dark");
-    await page.evaluate(axe);
-    const check = async (what) => {
-        const { violations, passes } = await page.evaluate(async () => {
-            const found = await window.axe.run(document, { resultTypes: ["violations"] });
-            const brief = found.violations.map((one) => `${one.id}: ${one.help} ${one.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 200)} ${node.failureSummary}`).join(" | ")}`);
-            return { violations: brief, passes: found.passes.length };
-        });
-        assert.deepEqual(violations, [], what);
-        assert.ok(passes > 10, `${what}: ${passes} rules passed`);
-    };
+    const check = async (what) => await axe(page, what);
     await check("connections");
     await page.filter("rtx == 5");
     await page.untilText("#filter-problem", /rtx/);

@@ -14,6 +14,7 @@ const address = await load("address");
 const columns = await load("columns");
 const take = await load("take");
 const keys = await load("keys");
+const past = await load("past");
 const { ordered } = await load("order");
 const { visible } = await load("safe");
 
@@ -76,11 +77,29 @@ test("every row can be seen, however many there are", () => {
     }
 });
 
+test("steps into the past are whole seconds, and end at the present", () => {
+    const now = 1_800_000_000_500_000;
+    assert.equal(past.stepped("", -60, now), "1799999940");
+    assert.equal(past.stepped("1799999940", -3600, now), "1799996340");
+    assert.equal(past.stepped("1799999940.25", 59, now), "1799999999");
+    assert.equal(past.stepped("1799999940", 61, now), "");
+    assert.equal(past.stepped("30", -60, now), "0");
+    const bucket = (from, sampled_us) => ({ from_us: from * 1e6, to_us: (from + 60) * 1e6, sampled_us, open: 5, problems: null, ended: 2, failed: 0 });
+    const line = { step_us: 6e7, buckets: [bucket(1_799_999_880, 0), bucket(1_799_999_940, 6e7)], is_cut: false };
+    assert.equal(past.placeOf(line, "1799999939.9"), 0);
+    assert.equal(past.placeOf(line, "1799999940"), 1);
+    assert.equal(past.placeOf(line, "1900000000"), 1);
+    assert.equal(past.momentOf(line.buckets[0], now), "1799999939");
+    assert.equal(past.momentOf(line.buckets[1], 1_799_999_960_900_000), "1799999959");
+    assert.equal(past.figures(line.buckets[0]), "no agent sampled");
+    assert.equal(past.figures(line.buckets[1]), "5 open, ? problems, 2 ended, 0 failed");
+});
+
 test("an address is read as it was written, and others do no harm", () => {
-    const question = { view: "listeners", filter: "a == \"b&c\" #ü", sort: "-rtt,pid", group: "process", columns: "pid,rtt", hidden: true, open: "1-2" };
+    const question = { view: "listeners", filter: "a == \"b&c\" #ü", sort: "-rtt,pid", group: "process", columns: "pid,rtt", hidden: true, open: "1-2", at: "1800000000.25" };
     assert.deepEqual(address.read(`#${address.write(question)}`), question);
     assert.equal(address.write(address.PLAIN), "");
-    for (const text of ["", "#", "#view=x", "#open=<script>", "#%", "#hidden=2&__proto__=1"]) {
+    for (const text of ["", "#", "#view=x", "#open=<script>", "#at=yesterday", "#%", "#hidden=2&__proto__=1"]) {
         assert.deepEqual(address.read(text), address.PLAIN, text);
     }
 });

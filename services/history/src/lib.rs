@@ -14,6 +14,7 @@ mod query;
 mod reader;
 pub mod sums;
 mod table;
+mod timeline;
 mod virtual_table;
 mod writer;
 
@@ -21,8 +22,12 @@ pub use cell::Cell;
 pub use file::{HistoryError, ReadAccess, SetAside};
 pub use kept::read_block;
 pub use live::{ListText, live_tables};
-pub use moments::{KeptTables, ReadRow, condition, events_in, update_at, verdicts_in};
+pub use moments::{
+    BoundedTables, KeptTables, PastError, ReadRow, condition, date, events_before, events_in,
+    periods, update_at, verdicts_in,
+};
 pub use query::{QueryAnswer, QueryBounds, QueryError, query, tables_read};
 pub use reader::{HistoryReader, HistoryStatus, KeptIn, Session, TableStatus, kept_tables};
 pub use table::{Column, ColumnKind, Scan, Table, Times};
+pub use timeline::{Bucket, Timeline, timeline};
 pub use writer::{History, Opened};

@@ -3,22 +3,31 @@
 //! Open connections are kept each minute, so figures of a moment are those of the row before it. What opened after that row is known
 //! by a later one: it was there, and its figures then are unknown.
 
-use std::collections::HashMap;
+mod error;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use conns_core::model::{
-    Connection, Event, EventKind, Known, Machine, Moment, Snapshot, State, Update,
+    Connection, Event, EventKind, Known, Loss, LossCause, LossKind, Machine, Moment, Snapshot,
+    Source, State, Update,
 };
 
 use crate::cell::Cell;
 use crate::past::connection;
 use crate::reader::Session;
 use crate::table::{Scan, Times};
+pub use error::{PastError, date};
 
 /// Open connections are kept at least that often: a minute, and some time for a sample that is late.
-const STEP_US: i64 = 75_000_000;
+pub(crate) const STEP_US: i64 = 75_000_000;
 /// While an agent samples, the end of its time is written that often: five seconds, and one for a write that is late.
-const WRITTEN_WITHIN_US: i64 = 6_000_000;
+pub(crate) const WRITTEN_WITHIN_US: i64 = 6_000_000;
+/// The sentence of what `watched` counts.
+const NOT_KEPT: &str = "the history lacks {count} ended connections or changes of verdicts of the run of the agent at that time (table `watched`)";
+/// The last part of a time in which events are searched; each one before is four times as long.
+const FIRST_LENGTH_US: i64 = 1_000_000;
 /// Most events of an answer.
 const MAX_EVENTS: usize = 1_000_000;
 
@@ -36,7 +45,7 @@ pub trait KeptTables {
         table: &str,
         times: Times,
         each: &mut dyn FnMut(&ReadRow<'_>),
-    ) -> Result<(), String>;
+    ) -> Result<(), PastError>;
 
     /// The inode of the network namespace that lists do not name; `None` if they name all.
     fn own_netns(&self) -> Option<u64> {
@@ -50,6 +59,8 @@ pub fn condition(table: &str, times: Times) -> String {
     let Times { from_us, to_us } = times;
     match table {
         "verdicts" | "watched" => format!("from_us <= {to_us} and to_us >= {from_us}"),
+        // Times of a table without rows are unknown.
+        "tables" => "1".to_owned(),
         _ => format!("at_us between {from_us} and {to_us}"),
     }
 }
@@ -60,23 +71,8 @@ impl KeptTables for Arc<Session> {
         table: &str,
         times: Times,
         each: &mut dyn FnMut(&ReadRow<'_>),
-    ) -> Result<(), String> {
-        let tables = self.tables();
-        let table = tables.iter().find(|known| known.name() == table);
-        let table = table.ok_or("there is no such table")?;
-        let places: HashMap<&str, usize> =
-            table.columns().iter().enumerate().map(|(at, c)| (c.name.as_str(), at)).collect();
-        let mut scan = table.scan(times)?;
-        while scan.next()? {
-            if has_part(&*scan, &places, times)? {
-                each(&|name| {
-                    let cell = places.get(name).map(|at| scan.cell(*at));
-                    // A block that is damaged failed above, with its first column.
-                    cell.and_then(Result::ok).unwrap_or(Cell::Null)
-                });
-            }
-        }
-        Ok(())
+    ) -> Result<(), PastError> {
+        read_rows(self, table, times, None, each)
     }
 
     /// The namespace of this process: the history of this machine is read here.
@@ -87,25 +83,96 @@ impl KeptTables for Arc<Session> {
     }
 }
 
-/// Whether a row has a part in `times`.
-fn has_part(scan: &dyn Scan, places: &HashMap<&str, usize>, times: Times) -> Result<bool, String> {
-    let time = |name: &str| -> Result<Option<i64>, String> {
-        let Some(at) = places.get(name) else { return Ok(None) };
-        Ok(match scan.cell(*at)? {
-            Cell::Integer(us) => Some(us),
+/// The kept tables for a client: what is read of them has an end.
+pub struct BoundedTables {
+    session: Arc<Session>,
+    own_netns: Option<u64>,
+    until: Instant,
+}
+
+impl BoundedTables {
+    /// Reads `session` for at most this long from now. `own_netns` is the inode of the network namespace that lists do not name.
+    #[must_use]
+    pub fn new(session: Arc<Session>, own_netns: Option<u64>, at_most: Duration) -> Self {
+        Self { session, own_netns, until: Instant::now() + at_most }
+    }
+}
+
+impl KeptTables for BoundedTables {
+    fn rows(
+        &mut self,
+        table: &str,
+        times: Times,
+        each: &mut dyn FnMut(&ReadRow<'_>),
+    ) -> Result<(), PastError> {
+        read_rows(&self.session, table, times, Some(self.until), each)
+    }
+
+    fn own_netns(&self) -> Option<u64> {
+        self.own_netns
+    }
+}
+
+/// Rows between two readings of the clock.
+const ROWS_A_CHECK: usize = 1024;
+
+fn read_rows(
+    session: &Arc<Session>,
+    table: &str,
+    times: Times,
+    until: Option<Instant>,
+    each: &mut dyn FnMut(&ReadRow<'_>),
+) -> Result<(), PastError> {
+    let is_late = || until.is_some_and(|until| Instant::now() > until);
+    let tables = session.tables();
+    let table = tables.iter().find(|known| known.name() == table);
+    let table = table.ok_or_else(|| PastError::Read("there is no such table".to_owned()))?;
+    let places: HashMap<&str, usize> =
+        table.columns().iter().enumerate().map(|(at, c)| (c.name.as_str(), at)).collect();
+    let time = |name: &str| places.get(name).copied();
+    let (first, last) = match time("at_us") {
+        Some(at) => (Some(at), Some(at)),
+        None => (time("from_us"), time("to_us")),
+    };
+    let mut scan = table.scan(times)?;
+    for read in 0_usize.. {
+        if read.is_multiple_of(ROWS_A_CHECK) && is_late() {
+            return Err(PastError::TooCostly);
+        }
+        if !scan.next()? {
+            break;
+        }
+        if has_part(&*scan, (first, last), times)? {
+            each(&|name| {
+                let cell = places.get(name).map(|at| scan.cell(*at));
+                // A block that is damaged failed above, with its first column.
+                cell.and_then(Result::ok).unwrap_or(Cell::Null)
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a row has a part in `times`; the places are those of the columns of its first and last moment.
+fn has_part(
+    scan: &dyn Scan,
+    (first, last): (Option<usize>, Option<usize>),
+    times: Times,
+) -> Result<bool, String> {
+    let time = |at: Option<usize>| -> Result<Option<i64>, String> {
+        Ok(match at.map(|at| scan.cell(at)).transpose()? {
+            Some(Cell::Integer(us)) => Some(us),
             _ => None,
         })
     };
-    let at = time("at_us")?;
-    let (first, last) = (at.or(time("from_us")?), at.or(time("to_us")?));
-    Ok(first.is_none_or(|first| first <= times.to_us)
-        && last.is_none_or(|last| last >= times.from_us))
+    Ok(time(first)?.is_none_or(|first| first <= times.to_us)
+        && time(last)?.is_none_or(|last| last >= times.from_us))
 }
 
 /// What identifies a connection in kept rows. Peers of one UDP socket differ in their remote ends only.
-type Key = (Option<i64>, Option<i64>, Option<String>, Option<i64>);
+pub(crate) type Key = (Option<i64>, Option<i64>, Option<String>, Option<i64>);
 
-fn key(row: &ReadRow<'_>) -> Key {
+pub(crate) fn key(row: &ReadRow<'_>) -> Key {
     let text = match row("remote_addr") {
         Cell::Text(text) => Some(text.into_owned()),
         _ => None,
@@ -113,7 +180,7 @@ fn key(row: &ReadRow<'_>) -> Key {
     (whole(row, "netns_inode"), whole(row, "cookie"), text, whole(row, "remote_port"))
 }
 
-fn whole(row: &ReadRow<'_>, name: &str) -> Option<i64> {
+pub(crate) fn whole(row: &ReadRow<'_>, name: &str) -> Option<i64> {
     match row(name) {
         Cell::Integer(number) => Some(number),
         _ => None,
@@ -174,15 +241,19 @@ fn moment(wall_us: i64) -> Moment {
 ///
 /// # Errors
 /// That no agent sampled then, or why it cannot be read.
-pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, String> {
+pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, PastError> {
     sampled(kept, Times { from_us: at_us, to_us: at_us })?;
     let own_netns = kept.own_netns();
+    let mut losses = lost_then(kept, at_us)?;
     let mut found: HashMap<Key, Option<Connection>, foldhash::fast::RandomState> =
         HashMap::default();
     let before = Times { from_us: at_us - STEP_US, to_us: at_us };
     kept.rows("samples", before, &mut |row| {
         found.insert(key(row), connection(row, own_netns));
     })?;
+    if found.is_empty() {
+        are_kept(kept, at_us)?;
+    }
     let mut ended = |row: &ReadRow<'_>| {
         // A connection of which no row follows its end; rows of samples of that second may.
         found.insert(key(row), None);
@@ -198,14 +269,56 @@ pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, String
         })?;
     }
     let connections: Vec<Connection> = found.into_values().flatten().collect();
-    Ok(update(at_us, connections))
+    let mut update = update(at_us, connections);
+    Arc::make_mut(&mut update.snapshot).losses.append(&mut losses);
+    Ok(update)
+}
+
+/// What was lost of the time around a moment.
+fn lost_then(kept: &mut dyn KeptTables, at_us: i64) -> Result<Vec<Loss>, PastError> {
+    let times = Times { from_us: at_us.saturating_sub(WRITTEN_WITHIN_US), to_us: at_us };
+    let mut lost = 0;
+    kept.rows("watched", times, &mut |row| {
+        lost += whole(row, "lost_events").and_then(|lost| u64::try_from(lost).ok()).unwrap_or(0);
+    })?;
+    let loss = (lost > 0).then(|| Loss {
+        source: Source::History,
+        cause: LossCause::Reported { kind: LossKind::BoundReached, template: NOT_KEPT.into() },
+        count: lost,
+    });
+    Ok(loss.into_iter().collect())
+}
+
+/// Fails where rows of open connections of that time were removed.
+fn are_kept(kept: &mut dyn KeptTables, at_us: i64) -> Result<(), PastError> {
+    match removed_until(kept, "samples")? {
+        Some((until_us, oldest_us)) if at_us <= until_us => {
+            Err(PastError::Removed { at_us, oldest_us })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The latest time of the removed rows of a table, and the oldest of those that are left; `None` if none was removed.
+pub(crate) fn removed_until(
+    kept: &mut dyn KeptTables,
+    table: &str,
+) -> Result<Option<(i64, Option<i64>)>, PastError> {
+    let mut found = None;
+    kept.rows("tables", Times::ALL, &mut |row| {
+        if matches!(row("name"), Cell::Text(name) if name == table) {
+            let until = whole(row, "removed_until_us");
+            found = until.map(|until| (until, whole(row, "from_us")));
+        }
+    })?;
+    Ok(found)
 }
 
 /// Verdicts that held in a time, a connection each with the verdict that it had then.
 ///
 /// # Errors
 /// As [`update_at`].
-pub fn verdicts_in(kept: &mut dyn KeptTables, times: Times) -> Result<Update, String> {
+pub fn verdicts_in(kept: &mut dyn KeptTables, times: Times) -> Result<Update, PastError> {
     sampled(kept, times)?;
     let own_netns = kept.own_netns();
     let mut connections = Vec::new();
@@ -229,7 +342,7 @@ pub fn verdicts_in(kept: &mut dyn KeptTables, times: Times) -> Result<Update, St
 pub fn events_in(
     kept: &mut dyn KeptTables,
     times: Times,
-) -> Result<(Vec<Arc<Event>>, bool), String> {
+) -> Result<(Vec<Arc<Event>>, bool), PastError> {
     sampled(kept, times)?;
     let own_netns = kept.own_netns();
     let mut events = Vec::new();
@@ -250,38 +363,87 @@ pub fn events_in(
 }
 
 /// Fails where no agent sampled at any moment of a time.
-fn sampled(kept: &mut dyn KeptTables, times: Times) -> Result<(), String> {
+fn sampled(kept: &mut dyn KeptTables, times: Times) -> Result<(), PastError> {
     let mut has_sampled = false;
     let since = Times { from_us: times.from_us.saturating_sub(WRITTEN_WITHIN_US), ..times };
     kept.rows("watched", since, &mut |_| has_sampled = true)?;
-    if has_sampled {
-        return Ok(());
+    match has_sampled {
+        true => Ok(()),
+        false => Err(PastError::NotSampled { asked: times, periods: periods(kept)? }),
     }
-    let mut nearest: Option<(i64, i64)> = None;
-    let distance = |us: i64| (us - times.from_us).abs().min((us - times.to_us).abs());
-    kept.rows("watched", Times::ALL, &mut |row| {
-        for us in [whole(row, "from_us"), whole(row, "to_us")].into_iter().flatten() {
-            if nearest.is_none_or(|(_, least)| distance(us) < least) {
-                nearest = Some((us, distance(us)));
-            }
-        }
-    })?;
-    Err(match nearest {
-        Some((us, _)) => {
-            format!("no agent sampled then; the nearest time at which one did is {}", date(us))
-        }
-        None => "no agent has sampled yet".to_owned(),
-    })
 }
 
-/// A time in UTC, to the second.
-fn date(us: i64) -> String {
-    let time = jiff::Timestamp::from_microsecond(us);
-    time.map_or_else(|_| us.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+/// The last events of a time that are wanted, at most `limit`, oldest first; true if reading them all takes too long.
+///
+/// # Errors
+/// As [`update_at`]: an agent sampled at the end of the time.
+pub fn events_before(
+    kept: &mut dyn KeptTables,
+    times: Times,
+    limit: usize,
+    is_wanted: &dyn Fn(&Event) -> bool,
+) -> Result<(Vec<Arc<Event>>, bool), PastError> {
+    sampled(kept, Times { from_us: times.to_us, ..times })?;
+    let own_netns = kept.own_netns();
+    let mut found: Vec<Event> = Vec::new();
+    let mut is_cut = false;
+    let (mut to_us, mut length_us) = (times.to_us, FIRST_LENGTH_US);
+    while found.len() < limit && to_us >= times.from_us && !is_cut {
+        let from_us = to_us.saturating_sub(length_us - 1).max(times.from_us);
+        let part = Times { from_us, to_us };
+        let mut of_part = Vec::new();
+        for (table, kind) in [("closed", EventKind::Closed), ("failed", EventKind::Failed)] {
+            let mut last = VecDeque::new();
+            let read = kept.rows(table, part, &mut |row| {
+                let Some(connection) = connection(row, own_netns) else { return };
+                let at = moment(whole(row, "at_us").unwrap_or(0));
+                let event = Event { serial: 0, at, kind, connection };
+                if is_wanted(&event) {
+                    last.push_back(event);
+                }
+                if last.len() > limit {
+                    last.pop_front();
+                }
+            });
+            match read {
+                Ok(()) => of_part.extend(last),
+                Err(PastError::TooCostly) => is_cut = true,
+                Err(error) => return Err(error),
+            }
+        }
+        if is_cut {
+            break;
+        }
+        of_part.append(&mut found);
+        found = of_part;
+        (to_us, length_us) = (from_us - 1, length_us.saturating_mul(4));
+    }
+    found.sort_by_key(|event| event.at.wall_us);
+    let first = found.len().saturating_sub(limit);
+    let numbered = found.into_iter().skip(first).zip(1..);
+    let events = numbered.map(|(event, serial)| Arc::new(Event { serial, ..event })).collect();
+    Ok((events, is_cut))
+}
+
+/// The times in which an agent sampled, oldest first.
+///
+/// # Errors
+/// Why they cannot be read.
+pub fn periods(kept: &mut dyn KeptTables) -> Result<Vec<Times>, PastError> {
+    let mut periods = Vec::new();
+    kept.rows("watched", Times::ALL, &mut |row| {
+        if let (Some(from_us), Some(to_us)) = (whole(row, "from_us"), whole(row, "to_us")) {
+            periods.push(Times { from_us, to_us });
+        }
+    })?;
+    Ok(periods)
 }
 
 fn update(at_us: i64, mut connections: Vec<Connection>) -> Update {
-    connections.sort_by_key(|connection| connection.socket.id);
+    // Peers of one UDP socket share its id.
+    connections.sort_by_cached_key(|one| {
+        (one.socket.id, one.socket.remote.map(|end| (end.address, end.port)))
+    });
     for (connection, serial) in connections.iter_mut().zip(1..) {
         connection.stats.serial = serial;
     }

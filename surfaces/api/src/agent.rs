@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_core::model::{Ability, Connection, Event, Loss, OtherFamilies, Snapshot, Update};
+use conns_history::{Timeline, Times};
 
 /// [`next_update`] asks again after this long without an update.
 const UPDATE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -163,6 +164,15 @@ pub trait Agent {
     /// # Errors
     /// As [`Agent::updates`].
     fn abilities(&mut self) -> Result<Vec<Ability>, AgentError>;
+
+    /// What the history kept of a time, in at most `buckets` equal parts and one more.
+    ///
+    /// # Errors
+    /// As [`Agent::updates`], and if the agent keeps no history.
+    fn timeline(&mut self, times: Times, buckets: usize) -> Result<Timeline, AgentError> {
+        let _ = (times, buckets);
+        Err(AgentError::NotThere("this agent has no history".to_owned()))
+    }
 }
 
 /// The next update.

@@ -14,6 +14,7 @@ mod shapes;
 mod sql;
 mod stamp;
 mod streams;
+mod timeline;
 mod updates;
 mod usual;
 mod wire;
@@ -23,6 +24,7 @@ pub use agent::{
     next_update, observe, observed, sample_once,
 };
 pub use answer::{Answer, GroupRecord, GroupShape};
+pub use conns_history::{Bucket, Timeline, Times};
 pub use cursor::{Cursor, CursorError, PagePlace};
 pub use event::{EventRecords, is_of_end, usual_event_fields};
 pub use plain_text::{csv_cell, printable};
@@ -36,6 +38,7 @@ pub use shapes::{
 pub use sql::{read_sql, sql_keys, write_sql, write_sql_rows};
 pub use stamp::Stamp;
 pub use streams::write_streams;
+pub use timeline::{BucketShape, TimelineShape};
 pub use updates::{EventReceiver, UpdateReceiver};
 pub use usual::{is_of_interest, is_problem, urgency};
 pub use wire::{

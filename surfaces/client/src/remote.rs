@@ -1,6 +1,8 @@
 //! The remote agent.
 
-use conns_api::{Agent, AgentError, Ask, Events, Pace, Start, Updates};
+use conns_api::{
+    Agent, AgentError, Ask, Events, Pace, Start, Timeline, TimelineShape, Times, Updates,
+};
 use conns_core::model::Ability;
 
 use crate::abilities;
@@ -75,4 +77,22 @@ impl Agent for Remote {
         self.session = Some(session);
         Ok(abilities)
     }
+
+    fn timeline(&mut self, times: Times, buckets: usize) -> Result<Timeline, AgentError> {
+        let mut session = self.session()?;
+        let (from, to) = (seconds(times.from_us), seconds(times.to_us));
+        let path = format!("/api/v1/timeline?from={from}&to={to}&buckets={buckets}");
+        let body = session.body(Media::SQL, &path)?;
+        self.session = Some(session);
+        let shape: TimelineShape = serde_json::from_slice(&body).map_err(|error| {
+            AgentError::Unavailable(format!("cannot read the answer at /api/v1/timeline: {error}"))
+        })?;
+        Ok(shape.into())
+    }
+}
+
+/// A time as the API reads it: seconds with decimals. Times before 1970 are not asked for.
+fn seconds(us: i64) -> String {
+    let us = us.max(0);
+    format!("{}.{:06}", us / 1_000_000, us % 1_000_000)
 }

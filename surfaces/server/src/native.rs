@@ -21,6 +21,7 @@ mod one;
 mod openapi;
 mod pages;
 mod parameters;
+mod past;
 mod processes;
 mod routes;
 mod selection;
@@ -106,12 +107,18 @@ async fn answer(
     };
     match route.handler {
         Handler::Query(respond) => queried(native, respond, asked, request).await,
+        Handler::Heavy(write) | Handler::Cached(write) if asked.is_past() => {
+            past::answer(native, route.media, write, asked).await
+        }
         Handler::Light(write) => write(&native, &asked),
         Handler::Either(_, open) if is_stream => open(&native, &asked),
         Handler::Stream(open) => open(&native, &asked),
         Handler::Elsewhere => Err(Problem::path(route.path)),
-        Handler::Heavy(write) | Handler::Either(write, _) => {
-            blocking(native, Work::Answer, write, asked).await
+        Handler::Heavy(write) => latest(native, route.media, write, asked).await,
+        Handler::History(write) => blocking(native, Work::Query, write, asked).await,
+        Handler::Either(write, _) => {
+            let work = if asked.is_past() { Work::Query } else { Work::Answer };
+            blocking(native, work, write, asked).await
         }
         Handler::Metrics(write) => blocking(native, Work::Metrics, write, asked).await,
         Handler::Cached(write) => cached(native, route, write, asked).await,
@@ -147,6 +154,19 @@ async fn blocking(
 ) -> Result<Response, Problem> {
     let pool = Arc::clone(&native.pool);
     pool.run(work, move || write(&native, &asked)).await.map_err(|_| Problem::closed())?
+}
+
+/// The body from the latest update.
+async fn latest(
+    native: Arc<Native>,
+    media: &'static str,
+    write: WriteBody,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let pool = Arc::clone(&native.pool);
+    let work = move || write(&native, native.caches.latest().update(), &asked);
+    let body = pool.run(Work::Answer, work).await.map_err(|_| Problem::closed())??;
+    Ok(whole(media, body.into()))
 }
 
 /// The body from the latest update; without parameters from the response cache.

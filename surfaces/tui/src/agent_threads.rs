@@ -12,12 +12,13 @@ use conns_core::model::Update;
 use crossterm::event::Event as TerminalEvent;
 
 use crate::list::{List, Spec};
+use crate::past::PastMoment;
 
 /// Opens the agent, once more after it was lost.
 pub type Open = Arc<dyn Fn() -> Result<Box<dyn Agent>, String> + Send + Sync>;
 
 /// Reads what was at a moment, microseconds since 1970-01-01 UTC.
-pub type ReadPast = Arc<dyn Fn(i64) -> Result<Arc<Update>, String> + Send + Sync>;
+pub type ReadPast = Arc<dyn Fn(i64) -> Result<PastMoment, String> + Send + Sync>;
 
 /// How the channels of an agent are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub(crate) enum Message {
     /// A list was made.
     Listed(Arc<List>),
     /// The history has answered about a moment.
-    Past(i64, Result<Arc<Update>, String>),
+    Past(i64, Result<PastMoment, String>),
     /// A signal came.
     #[cfg(unix)]
     Signal(i32),

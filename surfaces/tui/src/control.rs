@@ -149,6 +149,7 @@ impl State {
         self.wanted_us = None;
         let was_past = self.frozen.take().is_some_and(|frozen| frozen.is_past);
         let filter = self.filter();
+        self.events.set_past(None);
         self.events.freeze(false, filter.as_ref());
         if let (Some(detail), Some(update)) = (&mut self.detail, &self.latest) {
             detail.refresh(update);

@@ -63,6 +63,7 @@ pub fn draw(state: &State, frame: &mut Frame<'_>) {
             draw_filter(state, &mut pen, regions.filter);
             let style = state.theme.faint().remove_modifier(Modifier::DIM);
             pen.line(regions.totals, &state.totals(), style);
+            draw_time_line(state, &mut pen, regions.time_line);
             draw_list(state, &mut pen, regions);
         }
     }
@@ -220,6 +221,21 @@ fn draw_filter(state: &State, pen: &mut Pen<'_>, area: Rect) {
         }
         (None, None) => {}
     }
+}
+
+fn draw_time_line(state: &State, pen: &mut Pen<'_>, area: Rect) {
+    if area.height == 0 {
+        return;
+    }
+    let Some((before, marks, after)) = state.time_line(usize::from(area.width)) else { return };
+    pen.line(area, &before, state.theme.faint());
+    let mut x = area.x + u16::try_from(before.width()).unwrap_or(0);
+    for (text, style) in marks {
+        pen.buffer.set_stringn(x, area.y, text, 1, style);
+        x += 1;
+    }
+    let rest = Rect { x, width: area.width.saturating_sub(x - area.x), ..area };
+    pen.line(rest, &after, Style::new());
 }
 
 // === the list ===

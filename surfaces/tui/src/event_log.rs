@@ -16,6 +16,8 @@ pub(crate) struct EventLog {
     shown: Vec<Arc<Event>>,
     /// The number of events that came while the screen was frozen.
     hidden: usize,
+    /// The events up to the moment of the past that is shown, in place of those that came.
+    past: Option<Vec<Arc<Event>>>,
     is_frozen: bool,
     losses: LossTotals,
 }
@@ -49,9 +51,22 @@ impl EventLog {
 
     /// Shows those that match.
     pub(crate) fn choose(&mut self, filter: Option<&Filter>) {
-        let count = self.all.len().saturating_sub(self.hidden);
         let is_match = |event: &&Arc<Event>| filter.is_none_or(|f| f.matches(&event.connection));
-        self.shown = self.all.iter().take(count).filter(is_match).cloned().collect();
+        self.shown = self.current().filter(is_match).cloned().collect();
+    }
+
+    /// Those of the moment: up to that of the past, or up to the one at which the screen stands still.
+    fn current(&self) -> impl Iterator<Item = &Arc<Event>> {
+        let live = match self.past {
+            Some(_) => 0,
+            None => self.all.len().saturating_sub(self.hidden),
+        };
+        self.past.iter().flatten().chain(self.all.iter().take(live))
+    }
+
+    /// Shows the events up to a moment of the past, or again those that come, with the next choice.
+    pub(crate) fn set_past(&mut self, past: Option<Vec<Arc<Event>>>) {
+        self.past = past;
     }
 
     /// Stops or goes on.
@@ -75,8 +90,7 @@ impl EventLog {
 
     /// The events of one connection.
     pub(crate) fn of(&self, id: ConnectionId) -> impl Iterator<Item = &Arc<Event>> {
-        let count = self.all.len().saturating_sub(self.hidden);
-        self.all.iter().take(count).filter(move |event| event.connection.id() == id)
+        self.current().filter(move |event| event.connection.id() == id)
     }
 
     /// What was lost of them.

@@ -26,12 +26,15 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod time_line;
 
 pub use agent_threads::{Channels, Open, ReadPast};
 pub use draw::draw;
+pub use past::PastMoment;
 pub use regions::MIN_SIZE;
 pub use run::{Files, RunError, run};
 pub use settings::{Named, Settings};
 pub use state::{Effect, LOOPBACK, Screen, Start, State};
 pub use terminal::Taken;
 pub use theme::Theme;
+pub use time_line::{MAX_BUCKETS, REACH_US};

@@ -2,9 +2,21 @@
 
 use std::sync::Arc;
 
-use conns_core::model::Update;
+use conns_api::Timeline;
+use conns_core::model::{Event, Update};
 
 use crate::state::{Effect, Frozen, State};
+
+/// What the history has of a moment.
+#[derive(Debug)]
+pub struct PastMoment {
+    /// What was open.
+    pub update: Arc<Update>,
+    /// The last events before it, oldest first.
+    pub events: Vec<Arc<Event>>,
+    /// The time around it, or why it is not known.
+    pub time_line: Result<Timeline, String>,
+}
 
 /// What a step is, microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +72,13 @@ impl State {
     }
 
     /// The history has answered about the moment `at_us`. One that is not wanted any more changes nothing.
-    pub fn past(&mut self, at_us: i64, read: Result<Arc<Update>, String>) {
+    pub fn past(&mut self, at_us: i64, read: Result<PastMoment, String>) {
         if self.wanted_us != Some(at_us) {
             return;
         }
         self.wanted_us = None;
         match read {
-            Ok(update) => {
+            Ok(PastMoment { update, events, time_line }) => {
                 self.notice = None;
                 let is_first = self.frozen.is_none();
                 let updates = self.frozen.as_ref().map_or(0, |frozen| frozen.updates);
@@ -74,9 +86,12 @@ impl State {
                     detail.refresh(&update);
                 }
                 self.frozen = Some(Frozen { update, updates, is_past: true });
-                if is_first {
-                    let filter = self.filter();
-                    self.events.freeze(true, filter.as_ref());
+                self.time_line = time_line;
+                let filter = self.filter();
+                self.events.set_past(Some(events));
+                match is_first {
+                    true => self.events.freeze(true, filter.as_ref()),
+                    false => self.events.choose(filter.as_ref()),
                 }
                 self.ask(true);
             }

@@ -14,6 +14,8 @@ pub(crate) struct Regions {
     pub filter: Rect,
     /// The totals.
     pub totals: Rect,
+    /// The time line, while the past is shown.
+    pub time_line: Rect,
     /// The headings of the columns.
     pub header: Rect,
     /// The rows.
@@ -23,15 +25,16 @@ pub(crate) struct Regions {
 }
 
 impl Regions {
-    /// The parts of a screen of this size; the filter and what is below it have `filter_lines`.
-    pub(crate) fn of((width, height): (u16, u16), filter_lines: u16) -> Self {
+    /// The parts of a screen of this size; the filter and what is below it have `filter_lines`, the time line `time_lines`.
+    pub(crate) fn of((width, height): (u16, u16), filter_lines: u16, time_lines: u16) -> Self {
         let line = |y: u16, lines: u16| Rect::new(0, y.min(height), width, lines);
-        let header = filter_lines + 2;
+        let header = filter_lines + 2 + time_lines;
         let body = header + 1;
         Self {
             tabs: line(0, 1),
             filter: line(1, filter_lines),
             totals: line(1 + filter_lines, 1),
+            time_line: line(2 + filter_lines, time_lines),
             header: line(header, 1),
             body: line(body, height.saturating_sub(body + 1)),
             status: line(height.saturating_sub(1), 1),

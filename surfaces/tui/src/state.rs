@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::EventBatch;
+use conns_api::{EventBatch, Timeline};
 use conns_core::model::{Connection, ConnectionId, Update};
 use conns_core::query::{
     Field, Filter, FilterError, GroupKey, GroupSortKey, SortKey, field_named, find_field,
@@ -209,6 +209,8 @@ pub struct State {
     pub(crate) frozen: Option<Frozen>,
     /// The moment of the past that is read.
     pub(crate) wanted_us: Option<i64>,
+    /// The time around the moment of the past that is shown, or why it is not known.
+    pub(crate) time_line: Result<Timeline, String>,
     pub(crate) contact: Contact,
 
     pub(crate) chosen: Option<Chosen>,
@@ -273,6 +275,7 @@ impl State {
             history: History::default(),
             frozen: None,
             wanted_us: None,
+            time_line: Ok(Timeline::default()),
             contact: Contact::Waiting,
             chosen: None,
             at: 0,
@@ -564,7 +567,7 @@ impl State {
             Some(Overlay::Prompt(prompt)) => prompt.lines(width, height),
             _ => 1,
         };
-        Regions::of(self.size, filter_lines)
+        Regions::of(self.size, filter_lines, u16::from(self.has_time_line()))
     }
 
     // === columns ===

@@ -19,6 +19,8 @@ export interface Question {
     hidden: boolean;
     /** The connection that is open; empty is none. */
     open: string;
+    /** The moment of the past, seconds since 1970; empty is the present. */
+    at: string;
 }
 
 export const PLAIN: Question = {
@@ -29,6 +31,7 @@ export const PLAIN: Question = {
     columns: "",
     hidden: false,
     open: "",
+    at: "",
 };
 
 /** The fragment of the address, without `#`. */
@@ -56,5 +59,6 @@ export function read(fragment: string): Question {
         columns: of("columns"),
         hidden: of("hidden") === "1",
         open: /^[0-9]+-[0-9]+$/.test(of("open")) ? of("open") : "",
+        at: /^[0-9]{1,12}(\.[0-9]{1,6})?$/.test(of("at")) ? of("at") : "",
     };
 }

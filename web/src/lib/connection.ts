@@ -43,6 +43,8 @@ interface VerdictAnswer {
 export class Followed {
     readonly id: string;
     readonly events: EventList;
+    /** The moment of the past that it is shown at; empty is the present. */
+    readonly at: string;
     record: Record_ = {};
     verdict: Verdict | undefined;
     state: "open" | "closed" | "evicted" = "open";
@@ -51,11 +53,12 @@ export class Followed {
     private readonly keys: string[];
 
     /** `keys` are those of the measures of the charts. */
-    constructor(id: string, keys: string[]) {
+    constructor(id: string, keys: string[], at = "") {
         this.id = id;
+        this.at = at;
         this.keys = keys;
         const [netns, cookie] = id.split("-");
-        this.events = new EventList({ filter: `cookie == ${cookie} and netns_inode == ${netns}` }, "at_us");
+        this.events = new EventList({ filter: `cookie == ${cookie} and netns_inode == ${netns}`, at }, "at_us");
     }
 
     /** As it is now. */
@@ -70,8 +73,8 @@ export class Followed {
         const events = this.events.refresh();
         try {
             const [one, why] = await Promise.all([
-                get<OneAnswer>(path, { explain: 1 }),
-                get<VerdictAnswer>(`${path}/verdict`),
+                get<OneAnswer>(path, { explain: 1, at: this.at }),
+                get<VerdictAnswer>(`${path}/verdict`, { at: this.at }),
             ]);
             this.state = "open";
             this.verdict = why.verdict;

@@ -3,7 +3,7 @@
 export type Action =
     | "filter" | "up" | "down" | "left" | "right" | "first" | "last" | "pageUp" | "pageDown" | "halfUp" | "halfDown"
     | "open" | "close" | "freeze" | "sortNext" | "sortTurn" | "sortAnew" | "group" | "columns" | "loopback" | "copyRow"
-    | "export" | "help" | "view1" | "view2" | "view3" | "view4" | "view5" | "view6";
+    | "earlier" | "later" | "hourEarlier" | "hourLater" | "export" | "help" | "view1" | "view2" | "view3" | "view4" | "view5" | "view6";
 
 interface Entry {
     /** As `KeyboardEvent.key`, with `Ctrl-` before it. */
@@ -25,8 +25,12 @@ export const KEYS: Entry[] = [
     { keys: ["Ctrl-u"], action: "halfUp", about: "half a page up" },
     { keys: ["Ctrl-d"], action: "halfDown", about: "half a page down" },
     { keys: ["Enter"], action: "open", about: "why: everything about one connection" },
-    { keys: ["Escape", "q"], action: "close", about: "back to the list" },
+    { keys: ["Escape", "q"], action: "close", about: "back to the list; from the past to the present" },
     { keys: [" "], action: "freeze", about: "freeze at this second, and go on" },
+    { keys: ["["], action: "earlier", about: "a minute back, by the history of the agent" },
+    { keys: ["]"], action: "later", about: "a minute on, up to the present" },
+    { keys: ["{"], action: "hourEarlier", about: "an hour back" },
+    { keys: ["}"], action: "hourLater", about: "an hour on" },
     { keys: ["s"], action: "sortNext", about: "sort by the chosen column" },
     { keys: ["S"], action: "sortTurn", about: "sort the other way" },
     { keys: ["r"], action: "sortAnew", about: "sort anew" },

@@ -448,6 +448,11 @@ export class EventList implements List {
 
     private async readNew(): Promise<null> {
         const isFirst = !this.isKnown;
+        const isPast = (this.parameters["at"] ?? "") !== "";
+        if (isPast && this.isKnown) {
+            // Nothing follows: these are the last ones before the moment.
+            return null;
+        }
         for (;;) {
             let answer: EventsAnswer;
             try {
@@ -470,7 +475,7 @@ export class EventList implements List {
                 this.rows.push(row);
                 this.order?.push(row);
             }
-            if (answer.events.length < 5000) {
+            if (answer.events.length < 5000 || isPast) {
                 break;
             }
         }

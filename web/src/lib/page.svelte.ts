@@ -6,8 +6,9 @@ import { Failure, get, hasToken, useToken } from "./api.ts";
 import { type Column, GROUPS, column, fitting, lengthOf, nextSort, plainColumn, usual, widened } from "./columns.ts";
 import { CHARTS, Followed, type Moment_ } from "./connection.ts";
 import { kindOfKey } from "./format.ts";
+import { around, BUCKETS, stepped } from "./past.ts";
 import { EventList, GroupList, type List, type Shown, WholeList, WindowList, processes, streams, transfers } from "./lists.ts";
-import type { Field, Health, Problem, Totals } from "./types.ts";
+import type { Field, Health, Problem, Timeline, Totals } from "./types.ts";
 
 /** Loopback at neither end, as a filter. */
 const NO_LOOPBACK = "not addr in (127.0.0.0/8, ::1)";
@@ -21,6 +22,11 @@ const TYPING_MS = 180;
 /** Rows read at the moment of freezing, around those that are seen. */
 const FROZEN_ROWS = 4900;
 
+/** Whether the agent will refuse the same question again. */
+function isRefused(error: Failure): boolean {
+    return error.status >= 400 && error.status < 500 && error.status !== 401 && error.problem?.code !== "bad-filter";
+}
+
 class Page {
     question = $state.raw<Question>(address.read(location.hash));
     /** The filter as it is typed. */
@@ -30,6 +36,8 @@ class Page {
     fields = $state.raw<Field[]>([]);
     health = $state.raw<Health | undefined>();
     totals = $state.raw<Totals | undefined>();
+    /** The time around the moment of the past that is shown. */
+    line = $state.raw<Timeline | undefined>();
     /** When the page last had an answer, and why it has none since. */
     answeredAt = $state(0);
     lost = $state("");
@@ -64,6 +72,8 @@ class Page {
     private longest = new Map<string, number>();
     private columnsBefore = new Map<string, Column[]>();
     private generation = 0;
+    /** The question about the past that was read: what was does not change. */
+    private readFor = "";
     private typing: ReturnType<typeof setTimeout> | undefined;
 
     /** The whole filter that the API is given. */
@@ -163,16 +173,65 @@ class Page {
                 this.note(isOther ? "The agent was restarted; this is its new list." : "The agent answers again.");
             }
             this.lost = "";
-            await Promise.all([this.readTotals(), this.refresh(), this.readOpen()]);
+            const asked = address.write(this.question);
+            if (this.question.at === "" || this.readFor !== asked) {
+                await this.readAll(asked);
+            }
         } catch (error) {
             this.fail(error);
         }
         this.version++;
     }
 
+    /** Reads what is shown; of a moment of the past once. */
+    private async readAll(asked: string): Promise<void> {
+        try {
+            await Promise.all([this.readTotals(), this.refresh(), this.readOpen(), this.readLine()]);
+            this.readFor = asked;
+        } catch (error) {
+            if (error instanceof Failure && isRefused(error)) {
+                this.readFor = asked;
+            }
+            throw error;
+        }
+    }
+
+    private async readLine(): Promise<void> {
+        const { at } = this.question;
+        const line = at === "" ? undefined : await get<Timeline>("/api/v1/timeline", { ...around(at), buckets: BUCKETS });
+        if (at === this.question.at) {
+            this.line = line;
+        }
+    }
+
+    /** Goes by seconds into the past, or back to the present. */
+    async step(by: number): Promise<void> {
+        const now = this.health?.snapshot.at_us;
+        if (now === undefined) {
+            return;
+        }
+        if (this.question.at === "" && by > 0) {
+            this.note("This is the present; [ goes back.");
+            return;
+        }
+        await this.goTo(stepped(this.question.at, by, now));
+    }
+
+    /** Shows a moment of the past, or the present. */
+    async goTo(at: string): Promise<void> {
+        if (at === this.question.at) {
+            return;
+        }
+        await this.ask({ at });
+        if (this.question.at === at) {
+            this.note(at === "" ? "This is the present." : "");
+            await this.tick();
+        }
+    }
+
     private async readTotals(): Promise<void> {
         if (this.frozenAt === 0) {
-            const totals = await get<Totals>("/api/v1/totals", { filter: this.filter });
+            const totals = await get<Totals>("/api/v1/totals", { filter: this.filter, at: this.question.at });
             if (this.frozenAt === 0) {
                 this.totals = totals;
             }
@@ -205,10 +264,10 @@ class Page {
     /** Makes the list of the question. */
     private begin(): void {
         this.generation++;
-        const { view, group, sort } = this.question;
+        const { view, group, sort, at } = this.question;
         const filter = this.filter;
         const fields = this.names().join(",");
-        const parameters = { filter, sort, fields };
+        const parameters = { filter, sort, fields, at };
         this.seen = [0, Math.max(50, this.seen[1] - this.seen[0])];
         switch (view) {
             case "connections":
@@ -221,10 +280,10 @@ class Page {
                 break;
             }
             case "processes":
-                this.list = new WholeList(async () => await processes({ filter }), sort);
+                this.list = new WholeList(async () => await processes({ filter, at }), sort);
                 break;
             case "events":
-                this.list = new EventList({ filter, fields }, sort, this.list);
+                this.list = new EventList({ filter, fields, at }, sort, this.list);
                 break;
             case "streams":
                 this.list = new WholeList(async () => await streams({ filter }), sort);
@@ -374,7 +433,14 @@ class Page {
             }
             await this.readTotals();
         } catch (error) {
-            if (error instanceof Failure && error.problem?.code === "bad-filter" && change.filter !== undefined) {
+            if (error instanceof Failure && (change.at ?? before.at) !== before.at && isRefused(error)) {
+                // The moment is not kept: what was shown stays.
+                this.question = before;
+                history.replaceState(null, "", `#${address.write(before)}`);
+                this.list = list;
+                this.generation = generation + 2;
+                this.note(`${error.message} (${error.problem?.hint ?? ""})`);
+            } else if (error instanceof Failure && error.problem?.code === "bad-filter" && change.filter !== undefined) {
                 // The last good filter stays.
                 this.problem = this.placed(error.problem);
                 this.trouble = "";
@@ -513,9 +579,10 @@ class Page {
         if (id === "" || this.fields.length === 0) {
             return;
         }
-        if (this.followed?.id !== id) {
+        const { at } = this.question;
+        if (this.followed?.id !== id || this.followed.at !== at) {
             const keys = CHARTS.flatMap((chart) => chart.fields).map((name) => this.keyOf(name));
-            this.followed = new Followed(id, keys);
+            this.followed = new Followed(id, keys, at);
             this.followed.events.freeze(false);
             this.opened = undefined;
         }
@@ -529,6 +596,10 @@ class Page {
 
     /** Stops list, details and charts at the latest sample, or goes on. */
     async freeze(): Promise<void> {
+        if (this.question.at !== "") {
+            await this.goTo("");
+            return;
+        }
         if (this.frozenAt !== 0) {
             this.thaw();
             await this.tick();

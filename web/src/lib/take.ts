@@ -48,6 +48,10 @@ export function command(question: Question, filter: string, columns: string[], a
         default:
             break;
     }
+    const isStream = question.view === "streams" || question.view === "transfers";
+    if (question.at !== "" && question.view !== "events" && !isStream) {
+        words.push("--at", new Date(Number(question.at) * 1000).toISOString());
+    }
     const isList = question.view === "connections" || question.view === "listeners";
     if (isList && question.group !== "") {
         words.push("--group-by", question.group);

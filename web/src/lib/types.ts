@@ -61,6 +61,23 @@ export interface Totals {
     snapshot: Snapshot;
 }
 
+/** A part of a time of the past; what is not known is null. */
+export interface Bucket {
+    from_us: number;
+    to_us: number;
+    sampled_us: number;
+    open: number | null;
+    problems: number | null;
+    ended: number | null;
+    failed: number | null;
+}
+
+export interface Timeline {
+    step_us: number;
+    buckets: Bucket[];
+    is_cut: boolean;
+}
+
 export interface Health {
     status: string;
     failing: string | null;

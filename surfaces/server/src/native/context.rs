@@ -11,7 +11,8 @@ use tokio::sync::Semaphore;
 
 use super::metrics_counts::EventCounts;
 use super::metrics_totals::MetricsTotals;
-use super::parameters::{Parameter, Query};
+use super::parameters::{AT, Parameter, Query};
+use super::past::Moments;
 use super::serial_index::LatestIndex;
 use super::sorted_orders::SortedOrders;
 use super::window_orders::WindowOrders;
@@ -50,6 +51,8 @@ pub(super) struct Native {
     pub(super) orders: SortedOrders,
     pub(super) windows: WindowOrders,
     pub(super) serials: LatestIndex,
+    /// Moments of the past that were read.
+    pub(super) moments: Moments,
     /// All routes, for the pages that list them.
     pub(super) routes: &'static [Route],
 }
@@ -73,6 +76,7 @@ impl Native {
             orders,
             windows,
             serials,
+            moments: Moments::default(),
             routes,
         }
     }
@@ -85,6 +89,13 @@ pub(super) struct Asked {
     /// The part of the path that the route names `{id}`; empty if it has none.
     pub(super) id: String,
     pub(super) headers: HeaderMap,
+}
+
+impl Asked {
+    /// Whether it is about a moment of the past.
+    pub(super) fn is_past(&self) -> bool {
+        self.query.get(AT.name).is_some()
+    }
 }
 
 /// Makes a response.
@@ -105,7 +116,9 @@ pub(super) enum Handler {
     /// In microseconds, on the serving thread.
     Light(Write),
     /// With a pass over all connections, on a blocking thread.
-    Heavy(Write),
+    Heavy(WriteBody),
+    /// From the history, on a blocking thread for queries.
+    History(Write),
     /// As [`Handler::Heavy`]; the response to the request without parameters is written once per
     /// update, and requests made meanwhile await it.
     Cached(WriteBody),
@@ -126,6 +139,7 @@ impl fmt::Debug for Handler {
         f.write_str(match self {
             Self::Light(_) => "Light",
             Self::Heavy(_) => "Heavy",
+            Self::History(_) => "History",
             Self::Cached(_) => "Cached",
             Self::Metrics(_) => "Metrics",
             Self::Query(_) => "Query",

@@ -5,7 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use conns_api::{Cursor, PagePlace};
 use http::StatusCode;
 
-use super::parameters::Query;
+use conns_core::model::Update;
+
+use super::parameters::{AT, Query};
 use crate::problem::Problem;
 
 /// What a cursor belongs to: the agent's instance and what was asked.
@@ -17,7 +19,12 @@ pub(super) struct Context {
 
 impl Context {
     /// Of this path and its parameters except those of paging.
-    pub(super) fn new(instance: u64, path: &str, query: &Query) -> Self {
+    pub(super) fn new(update: &Update, path: &str, query: &Query) -> Self {
+        let instance = match query.get(AT.name) {
+            // Each reading of a moment of the past is a list of its own.
+            Some(_) => update.instance.wrapping_add(update.snapshot.sequence),
+            None => update.instance,
+        };
         // With fixed keys, so that it is the same at each request.
         let mut hasher = DefaultHasher::new();
         path.hash(&mut hasher);
@@ -45,7 +52,9 @@ impl Context {
             return Err(Problem::bad("bad-cursor", "this is no cursor of this API", hint));
         };
         if cursor.instance != self.instance {
-            return Err(expired("the agent was restarted since this cursor was given"));
+            return Err(expired(
+                "the agent was restarted since this cursor was given, or has read this moment of the past anew",
+            ));
         }
         if cursor.question != self.question {
             let hint = "only `limit` and `fields` may differ from page to page";

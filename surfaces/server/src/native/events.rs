@@ -18,8 +18,7 @@ use utoipa::ToSchema;
 
 use super::accept::is_named;
 use super::context::{Asked, Native};
-use super::parameters::LIMIT;
-use super::parameters::Query;
+use super::parameters::{AT, LIMIT, Query};
 use super::selection::{Scope, Selection};
 use super::shapes::{EventRecord, Records, SnapshotShape};
 use super::streams;
@@ -59,7 +58,7 @@ impl Expired {
 }
 
 /// Which events are selected, and the fields of their records.
-struct EventSelection {
+pub(super) struct EventSelection {
     selection: Selection,
     /// Empty is all.
     kinds: Vec<EventKind>,
@@ -68,7 +67,7 @@ struct EventSelection {
 }
 
 impl EventSelection {
-    fn read(query: &Query) -> Result<Self, Problem> {
+    pub(super) fn read(query: &Query) -> Result<Self, Problem> {
         let named = |name: &str| EventKind::ALL.into_iter().find(|kind| kind.name() == name);
         Ok(Self {
             selection: Selection::read(query, Scope::View(View::All))?,
@@ -77,7 +76,7 @@ impl EventSelection {
         })
     }
 
-    fn matches(&self, event: &Event) -> bool {
+    pub(super) fn matches(&self, event: &Event) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&event.kind))
             && self.selection.matches_in_any_state(&event.connection)
     }
@@ -113,7 +112,13 @@ pub(super) fn answer(native: &Native, asked: &Asked) -> Result<Response, Problem
 
 impl EventSelection {
     /// The events of `log` behind `serial`, at most `limit`.
-    fn list(&self, update: &Update, log: &EventLog, serial: u64, limit: usize) -> Vec<u8> {
+    pub(super) fn list(
+        &self,
+        update: &Update,
+        log: &EventLog,
+        serial: u64,
+        limit: usize,
+    ) -> Vec<u8> {
         let mut selected = log.buffered_after(serial).filter(|event| self.matches(event));
         let mut records = Records::default();
         let mut writer = EventRecords::new(self.fields.as_deref());
@@ -187,9 +192,9 @@ fn problem(update: &Update, log: &EventLog, expired: Expired) -> Problem {
 
 /// `GET /api/v1/events` for a stream.
 pub(super) fn stream(native: &Arc<Native>, asked: &Asked) -> Result<Response, Problem> {
-    if asked.query.get(LIMIT.name).is_some() {
+    if let Some(name) = asked.query.any_of(&[LIMIT.name, AT.name]) {
         let hint = "a stream has no end; omit it, or ask for `Accept: application/json`";
-        let message = "`limit` does not go with a stream";
+        let message = format!("`{name}` does not go with a stream");
         return Err(Problem::bad("conflicting-parameters", message, hint));
     }
     let resume = streams::resume(asked)?;

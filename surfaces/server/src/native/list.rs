@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::response::Response;
 use conns_api::{Answer, GroupShape, LossShape, PagePlace, RecordWriter, View, urgency};
 use conns_core::model::{Connection, Update};
 use conns_core::query::{Field, SortKey, field_named, group, parse_columns, sort};
@@ -22,7 +21,6 @@ use super::shapes::{
 };
 use super::window;
 use crate::problem::Problem;
-use crate::response::{JSON, whole};
 
 /// The requested fields.
 pub(super) fn fields(query: &Query, answer: Answer) -> Result<Vec<&'static Field>, Problem> {
@@ -54,11 +52,12 @@ pub(super) fn listeners(
 }
 
 /// `GET /api/v1/verdicts`. Not cached: its cursor names an order that is kept for one client.
-pub(super) fn verdicts(native: &Native, asked: &Asked) -> Result<Response, Problem> {
-    let cache = native.caches.latest();
-    let scope = Scope::OfInterest;
-    let body = body(native, cache.update(), asked, Answer::Verdicts, scope, "verdicts")?;
-    Ok(whole(JSON, body.into()))
+pub(super) fn verdicts(
+    native: &Native,
+    update: &Update,
+    asked: &Asked,
+) -> Result<Vec<u8>, Problem> {
+    body(native, update, asked, Answer::Verdicts, Scope::OfInterest, "verdicts")
 }
 
 fn body(
@@ -70,7 +69,7 @@ fn body(
     path: &str,
 ) -> Result<Vec<u8>, Problem> {
     let plan = Plan::read(&asked.query, shape, usual)?;
-    let place = Context::new(update.instance, path, &asked.query);
+    let place = Context::new(update, path, &asked.query);
     let window =
         window::Asked::read(&asked.query, place, &plan.selection, &plan.fields, plan.limit)?;
     match window {

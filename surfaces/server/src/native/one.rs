@@ -1,6 +1,5 @@
 //! One connection, and the verdict on it.
 
-use axum::response::Response;
 use conns_api::Answer;
 use conns_core::model::{self, SocketId, Update};
 use http::StatusCode;
@@ -11,25 +10,23 @@ use super::shapes::{
     SnapshotShape,
 };
 use crate::problem::{Problem, repeated};
-use crate::response::{JSON, json, whole};
+use crate::response::json;
 
 /// `GET /api/v1/connections/{id}`.
-pub(super) fn connection(native: &Native, asked: &Asked) -> Result<Response, Problem> {
-    one(native, asked, Answer::Connections)
+pub(super) fn connection(_: &Native, update: &Update, asked: &Asked) -> Result<Vec<u8>, Problem> {
+    one(update, asked, Answer::Connections)
 }
 
 /// `GET /api/v1/connections/{id}/verdict`.
-pub(super) fn verdict(native: &Native, asked: &Asked) -> Result<Response, Problem> {
-    one(native, asked, Answer::Verdicts)
+pub(super) fn verdict(_: &Native, update: &Update, asked: &Asked) -> Result<Vec<u8>, Problem> {
+    one(update, asked, Answer::Verdicts)
 }
 
-fn one(native: &Native, asked: &Asked, shape: Answer) -> Result<Response, Problem> {
+fn one(update: &Update, asked: &Asked, shape: Answer) -> Result<Vec<u8>, Problem> {
     let id = parse(&asked.id)?;
-    let cache = native.caches.latest();
-    let update = cache.update();
     let there = update.snapshot.connections.iter().find(|c| c.socket.id == id);
     if let Some(there) = there {
-        let snapshot = SnapshotShape::from(&**update);
+        let snapshot = SnapshotShape::from(update);
         let body = match shape {
             Answer::Connections => {
                 let explains = asked.query.get("explain") == Some("1");
@@ -38,7 +35,7 @@ fn one(native: &Native, asked: &Asked, shape: Answer) -> Result<Response, Proble
             }
             Answer::Verdicts => json(&OneVerdict { verdict: there.into(), snapshot }),
         };
-        return Ok(whole(JSON, body.into()));
+        return Ok(body);
     }
     // The latest: an id may reappear if a sample missed its socket.
     match update.closed.iter().rev().find(|closed| closed.connection.socket.id == id) {

@@ -123,6 +123,31 @@ pub(super) static GROUP: Parameter = text(
     "The connections of one group instead of the groups; together with `group_by`. `=` and its value, `?` is the \
      group whose value is unknown, `-` that to which the field does not apply.",
 );
+pub(super) static AT: Parameter = text(
+    "at",
+    "",
+    "What was true at this moment, by the history of the agent: RFC 3339, or seconds since 1970-01-01 UTC. \
+     404 `not-kept` names the times of which there is something.",
+);
+pub(super) static EVENTS_UNTIL: Parameter = text(
+    "at",
+    "",
+    "The last connections that ended and attempts that failed up to this moment, by the history of the agent, at most \
+     `limit` of the day before: RFC 3339, or seconds since 1970-01-01 UTC. Serial numbers are those of the answer.",
+);
+pub(super) static FROM: Parameter = text(
+    "from",
+    "",
+    "Since when: RFC 3339, or seconds since 1970-01-01 UTC. Without it an hour before `to`.",
+);
+pub(super) static TO: Parameter = text("to", "", "Until when. Without it the last sample.");
+pub(super) static BUCKETS: Parameter = Parameter {
+    name: "buckets",
+    kind: Kind::Whole { usual: 60, most: 500 },
+    repeats: false,
+    about: "Most parts, and one more: each begins at a multiple of its length.",
+    example: "60",
+};
 pub(super) static SINCE: Parameter = text(
     "since",
     "",

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// `GET /api/v1/processes`.
 pub(super) fn answer(_: &Native, update: &Update, asked: &Asked) -> Result<Vec<u8>, Problem> {
     let selection = Selection::read(&asked.query, Scope::View(View::All))?;
-    let context = Context::new(update.instance, "processes", &asked.query);
+    let context = Context::new(update, "processes", &asked.query);
     let after = match context.read(&asked.query)? {
         Some(PagePlace::Pid { after }) => Some(after),
         // A cursor of this request names another place only if it is forged.

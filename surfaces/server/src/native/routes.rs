@@ -4,12 +4,13 @@ use conns_api::{EVENTS_PATH, EVENTS_TYPE, SNAPSHOT_PATH, SNAPSHOT_TYPE};
 
 use super::context::{Handler, Outcome, Route};
 use super::parameters::{
-    CURSOR, CURSOR_IN_FILTER, EVENT, EVENTS_TOO, EXPLAIN, FAMILY, FIELDS, FILTER, FIND, GROUP,
-    GROUP_BY, LIMIT, NETNS, OFFSET, ORDER, PROTO, SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
+    AT, BUCKETS, CURSOR, CURSOR_IN_FILTER, EVENT, EVENTS_TOO, EVENTS_UNTIL, EXPLAIN, FAMILY,
+    FIELDS, FILTER, FIND, FROM, GROUP, GROUP_BY, LIMIT, NETNS, OFFSET, ORDER, PROTO, SINCE,
+    SINCE_EVENT, SORT, TO, UPDATES, VIEW,
 };
 use super::{
-    changes, completion, events, health, list, media, metrics, one, openapi, pages, processes, sql,
-    totals,
+    changes, completion, events, health, list, media, metrics, one, openapi, pages, past,
+    processes, sql, totals,
 };
 use crate::response::{EVENTS, HTML, JSON, OPENMETRICS};
 
@@ -30,7 +31,16 @@ const BAD: Outcome = error(
     "A parameter or its value is invalid: the message names it, the hint is what to do.",
 );
 const EXPIRED: Outcome = error(410, "The cursor has expired: start again.");
-const NOT_THERE: Outcome = error(404, "No connection has this id.");
+const NOT_THERE: Outcome = Outcome {
+    status: 404,
+    about: "No connection has this id, or the history does not have the moment `at`.",
+    schema: Some("NotKept"),
+};
+const NOT_KEPT: Outcome = Outcome {
+    status: 404,
+    about: "The history does not have the moment `at`; the times that it has are beside the error.",
+    schema: Some("NotKept"),
+};
 
 /// All of them.
 pub(super) static ROUTES: &[Route] = &[
@@ -44,13 +54,14 @@ pub(super) static ROUTES: &[Route] = &[
                 paging is on exactly one page.",
         parameters: &[
             &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &GROUP_BY, &LIMIT,
-            &CURSOR, &ORDER, &OFFSET, &FIND, &GROUP,
+            &CURSOR, &ORDER, &OFFSET, &FIND, &GROUP, &AT,
         ],
         media: JSON,
         handler: Handler::Cached(list::connections),
         outcomes: &[
             ok("ConnectionsOrGroups", "Connections, groups of them, or a window."),
             BAD,
+            NOT_KEPT,
             EXPIRED,
         ],
     },
@@ -59,7 +70,7 @@ pub(super) static ROUTES: &[Route] = &[
         name: "getConnection",
         summary: "One connection",
         about: "One connection with every field.",
-        parameters: &[&EXPLAIN],
+        parameters: &[&EXPLAIN, &AT],
         media: JSON,
         handler: Handler::Heavy(one::connection),
         outcomes: &[
@@ -78,7 +89,7 @@ pub(super) static ROUTES: &[Route] = &[
         summary: "The verdict on one connection",
         about: "What limits the connection: the class, the confidence, why in a sentence, what to do, \
                 and the evidence (docs/verdict.md).",
-        parameters: &[],
+        parameters: &[&AT],
         media: JSON,
         handler: Handler::Heavy(one::verdict),
         outcomes: &[
@@ -98,13 +109,14 @@ pub(super) static ROUTES: &[Route] = &[
         about: "TCP listeners, and UDP sockets without a peer; as `conns -l -o json`.",
         parameters: &[
             &FILTER, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &GROUP_BY, &LIMIT, &CURSOR,
-            &ORDER, &OFFSET, &FIND, &GROUP,
+            &ORDER, &OFFSET, &FIND, &GROUP, &AT,
         ],
         media: JSON,
         handler: Handler::Cached(list::listeners),
         outcomes: &[
             ok("ConnectionsOrGroups", "Listening endpoints, groups of them, or a window."),
             BAD,
+            NOT_KEPT,
             EXPIRED,
         ],
     },
@@ -116,11 +128,11 @@ pub(super) static ROUTES: &[Route] = &[
                 Without `view`: connections, those about to be or just closed, and listeners in \
                 trouble.",
         parameters: &[
-            &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &LIMIT, &CURSOR,
+            &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &LIMIT, &CURSOR, &AT,
         ],
         media: JSON,
         handler: Handler::Heavy(list::verdicts),
-        outcomes: &[ok("Verdicts", "Verdicts."), BAD, EXPIRED],
+        outcomes: &[ok("Verdicts", "Verdicts."), BAD, NOT_KEPT, EXPIRED],
     },
     Route {
         path: "/api/v1/processes",
@@ -128,10 +140,10 @@ pub(super) static ROUTES: &[Route] = &[
         summary: "Processes",
         about: "Each process that owns a socket, with counts and sums over its sockets, in order of \
                 pid. A socket with several owners counts for each.",
-        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &LIMIT, &CURSOR],
+        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &LIMIT, &CURSOR, &AT],
         media: JSON,
         handler: Handler::Cached(processes::answer),
-        outcomes: &[ok("Processes", "Processes."), BAD, EXPIRED],
+        outcomes: &[ok("Processes", "Processes."), BAD, NOT_KEPT, EXPIRED],
     },
     Route {
         path: "/api/v1/complete",
@@ -149,10 +161,26 @@ pub(super) static ROUTES: &[Route] = &[
         summary: "Totals over connections",
         about: "How many connections match, what they send and receive a second, and how many have a verdict with \
                 something to be mended. Without `view`: as /api/v1/connections.",
-        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS],
+        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &AT],
         media: JSON,
         handler: Handler::Cached(totals::answer),
-        outcomes: &[ok("Totals", "The totals."), BAD],
+        outcomes: &[ok("Totals", "The totals."), BAD, NOT_KEPT],
+    },
+    Route {
+        path: "/api/v1/timeline",
+        name: "getTimeline",
+        summary: "A time of the past in equal parts",
+        about: "By the history of the agent: how much of each part an agent sampled, the connections that were open at its end, \
+                those with a verdict that is a problem, and what ended and failed in it. What is not known is null. Parts of an \
+                hour or longer have sums, which stay longer than rows.",
+        parameters: &[&FROM, &TO, &BUCKETS],
+        media: JSON,
+        handler: Handler::History(past::timeline),
+        outcomes: &[
+            ok("Timeline", "The parts, oldest first."),
+            BAD,
+            error(404, "The agent keeps no history."),
+        ],
     },
     Route {
         path: "/api/v1/streams",
@@ -242,12 +270,23 @@ pub(super) static ROUTES: &[Route] = &[
                 interval. As a list: `next_since` is the `since` of the next request. With `Accept: \
                 text/event-stream` server-sent events: first `begin`, then `events`, each with an \
                 `id` to resume at; `reset` where events were evicted.",
-        parameters: &[&FILTER, &EVENT, &PROTO, &FAMILY, &NETNS, &FIELDS, &SINCE_EVENT, &LIMIT],
+        parameters: &[
+            &FILTER,
+            &EVENT,
+            &PROTO,
+            &FAMILY,
+            &NETNS,
+            &FIELDS,
+            &SINCE_EVENT,
+            &LIMIT,
+            &EVENTS_UNTIL,
+        ],
         media: JSON,
-        handler: Handler::Either(events::answer, events::stream),
+        handler: Handler::Either(past::events, events::stream),
         outcomes: &[
             ok("Events", "Events, oldest first."),
             BAD,
+            NOT_KEPT,
             Outcome {
                 status: 410,
                 about: "The events after `since` were evicted, or the agent was restarted: start again.",

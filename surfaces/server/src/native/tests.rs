@@ -10,6 +10,7 @@ mod lists;
 mod metrics;
 mod pages;
 mod paging;
+mod past;
 mod scene;
 mod schema;
 mod sql;

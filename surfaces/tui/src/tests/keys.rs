@@ -2,8 +2,11 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
+use conns_api::{Bucket, Timeline};
+
 use super::*;
 use crate::keys::{BINDINGS, markdown};
+use crate::past::PastMoment;
 
 fn click(session: &mut Session, column: u16, row: u16) {
     let kind = MouseEventKind::Down(MouseButton::Left);
@@ -196,7 +199,11 @@ fn steps_go_into_the_history_and_back_to_the_present() {
     };
     let past = |at_us: i64, connections: Vec<Connection>| {
         let at = Moment { monotonic_us: 1, wall_us: at_us };
-        Arc::new(update(snapshot(1, at, connections)))
+        PastMoment {
+            update: Arc::new(update(snapshot(1, at, connections))),
+            events: Vec::new(),
+            time_line: Ok(Timeline::default()),
+        }
     };
     session.press("]");
     assert!(session.effects.is_empty() && session.text().contains("this is the present"));
@@ -223,4 +230,72 @@ fn steps_go_into_the_history_and_back_to_the_present() {
     session.state.past(latest_us - 3_600_000_000, Err("no agent sampled then".to_owned()));
     session.settle();
     assert!(session.text().contains("no agent sampled then") && session.state.frozen.is_none());
+}
+
+/// A time line of minutes around a moment, of which no agent sampled the first ten.
+fn line(at_us: i64) -> Timeline {
+    let first = at_us - at_us.rem_euclid(60_000_000) - 30 * 60_000_000;
+    let bucket = |minute: i64| {
+        let from_us = first + minute * 60_000_000;
+        let sampled_us = if minute < 10 { 0 } else { 60_000_000 };
+        let known = |count: i64| (minute >= 10).then(|| count.unsigned_abs());
+        Bucket {
+            from_us,
+            to_us: from_us + 60_000_000,
+            sampled_us,
+            open: known(minute),
+            problems: known(minute % 2),
+            ended: known(7),
+            failed: known(0),
+        }
+    };
+    Timeline { step_us: 60_000_000, buckets: (0..60).map(bucket).collect(), is_cut: false }
+}
+
+#[test]
+fn the_past_has_a_time_line_and_the_events_up_to_its_moment() {
+    let mut session = Session::new((160, 20));
+    session.update(some());
+    session.event(1, EventKind::Closed, made(9, "live", "10.0.0.5:443", Class::Healthy));
+    let rows = session.state.regions().body.height;
+    session.press("[");
+    let at_us = session.state.wanted_us.unwrap();
+    let at = Moment { monotonic_us: 1, wall_us: at_us };
+    let ended = made(8, "expired", "10.0.0.5:443", Class::Healthy);
+    let event =
+        |serial| Arc::new(Event { serial, at, kind: EventKind::Closed, connection: ended.clone() });
+    let moment = |time_line| PastMoment {
+        update: Arc::new(update(snapshot(1, at, some()))),
+        events: vec![event(1), event(2)],
+        time_line,
+    };
+    session.state.past(at_us, Ok(moment(Ok(line(at_us)))));
+    session.settle();
+    let drawn = session.lines()[3].clone();
+    assert!(drawn.contains(": 30 open 0 problems 7 ended 0 failed"), "{drawn}");
+    let bars: String = drawn.chars().filter(|c| ('\u{2581}'..='\u{2588}').contains(c)).collect();
+    assert_eq!((bars.chars().count(), drawn.matches('\u{2503}').count()), (49, 1), "{drawn}");
+    assert_eq!(session.state.regions().body.height, rows - 1);
+    session.press("4");
+    let text = session.text();
+    assert!(text.matches("expired").count() == 2 && !text.contains("live"), "{text}");
+    session.press(" ");
+    let text = session.text();
+    assert!(text.contains("live") && !text.contains("expired"), "{text}");
+    assert_eq!(session.state.regions().body.height, rows);
+    // In ASCII, where it is narrow, and where there is none.
+    session.state.theme.ascii = true;
+    session.press("1[");
+    let at_us = session.state.wanted_us.unwrap();
+    session.state.past(at_us, Ok(moment(Ok(line(at_us)))));
+    session.settle();
+    assert!(session.lines()[3].is_ascii() && session.lines()[3].contains('|'));
+    session.state.resize((40, 12));
+    let narrow = session.lines()[3].clone();
+    assert_eq!((narrow.len(), narrow.matches('|').count()), (40, 1), "{narrow}");
+    session.press("[");
+    let at_us = session.state.wanted_us.unwrap();
+    session.state.past(at_us, Ok(moment(Err("it takes too long".to_owned()))));
+    session.settle();
+    assert!(session.lines()[3].contains("no time line: it takes too long"));
 }

@@ -6,7 +6,7 @@ mod records;
 
 use std::collections::BTreeMap;
 
-use conns_api::FieldsShape;
+use conns_api::{FieldsShape, TimelineShape};
 use conns_core::query::catalogue;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::AdditionalProperties;
@@ -17,6 +17,7 @@ use crate::native::completion::CompletionShape;
 use crate::native::events::{EventsShape, ExpiredEvents};
 use crate::native::health::HealthShape;
 use crate::native::media::{Streams, Transfers};
+use crate::native::past::NotKept;
 use crate::native::processes::Processes;
 use crate::native::shapes::{
     ClosedConnection, ClosedVerdict, ConnectionsOrGroups, OneConnection, OneVerdict, Verdicts,
@@ -41,6 +42,8 @@ pub(super) fn all() -> BTreeMap<String, Shape> {
     add::<CompletionShape>(&mut found);
     add::<SqlRows>(&mut found);
     add::<Totals>(&mut found);
+    add::<TimelineShape>(&mut found);
+    add::<NotKept>(&mut found);
     add::<Streams>(&mut found);
     add::<Transfers<'_>>(&mut found);
     add::<FieldsShape>(&mut found);

@@ -14,6 +14,7 @@ use conns_core::model::{
     Unknown, Update,
 };
 use conns_fixtures::{NETNS, Tcp, known, snapshot, with_cookie};
+use conns_history::HistoryReader;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -137,6 +138,8 @@ pub(super) struct Machine {
     pub(super) failing: Option<Box<str>>,
     /// Whether it answers in SQL.
     pub(super) sql: bool,
+    /// The history that it keeps.
+    pub(super) history: Option<Arc<HistoryReader>>,
     now_us: Arc<AtomicU64>,
 }
 
@@ -157,6 +160,7 @@ impl Machine {
             there: Vec::new(),
             closed: Vec::new(),
             sql: true,
+            history: None,
             closed_kept: 100,
             complete_since: 0,
             events: Vec::new(),
@@ -313,6 +317,16 @@ impl Machine {
         }));
     }
 
+    /// The latest update.
+    pub(super) fn latest(&self) -> Arc<Update> {
+        Arc::clone(self.caches.latest().update())
+    }
+
+    /// The latest events.
+    pub(super) fn latest_events(&self) -> Arc<EventLog> {
+        self.caches.event_log()
+    }
+
     /// Time passes without a sample.
     pub(super) fn pass(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap();
@@ -326,7 +340,7 @@ impl Machine {
             version: "1.2.3-test".to_owned(),
             metrics_top: 10,
             sql: self.sql,
-            history: None,
+            history: self.history.clone(),
             privileges: Arc::new(|| json!({ "uid": 65534 })),
             now: Arc::new(move || Moment {
                 monotonic_us: now_us.load(Ordering::Relaxed),
