@@ -39,6 +39,8 @@ export function folder() {
 /** Starts an agent, and waits until it is ready. */
 export async function agent(listen = "http=127.0.0.1:0", more = []) {
     const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CONNS")));
+    // Agents at the same time would write one history; a test of the past names its own.
+    environment.CONNS_HISTORY_SIZE = "0";
     const child = spawn(CONNS, ["serve", "--listen", listen, ...more], { stdio: ["ignore", "ignore", "pipe"], env: environment });
     const ended = new Promise((done) => child.once("exit", done));
     const stop = async (signal = "SIGTERM") => {
