@@ -50,7 +50,7 @@ export async function past(launched) {
     assert.match(await page.hash(), new RegExp(`at=${then}`));
     // Events are those before the moment.
     await page.press("4");
-    await page.untilText(".none", /Nothing here/);
+    await page.untilText(".list .none", /Nothing here/);
     await page.ask({ at: String(ended) });
     await page.untilRows("its end", (rows) => rows.some((row) => row.cells.event === "closed" && row.cells.local === `127.0.0.1:${port}`));
     // Esc returns to the present, where it is not listed.
