@@ -1,44 +1,65 @@
-//! `conns history`: how far back the history reaches, and exports of it.
+//! `conns history`: how far back the history reaches, here or of an agent elsewhere, and exports of it.
 
+mod elsewhere;
 mod export;
 
 use std::io::Write;
 
 use conns_core::human;
-use conns_history::{HistoryStatus, Session, TableStatus};
-use conns_print::{Layout, plain_table};
+use conns_history::{HistoryStatus, TableStatus};
+use conns_print::{Layout, plain_table, printable};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::flags::Colour;
 use crate::flags::history::{HistoryCommand, HistoryFlags, HistoryFormat};
+use crate::flags::past::KeptFlags;
+use crate::flags::{AgentFlags, Colour};
 use crate::kept::kept;
-use crate::{terminal, when};
+use crate::{agent, terminal, when};
 
 /// Runs `history`.
-pub(crate) fn run(flags: &HistoryFlags) -> Result<(), Failure> {
+pub(crate) fn run(flags: &HistoryFlags, agent_flags: &AgentFlags) -> Result<(), Failure> {
     match &flags.command {
+        Some(HistoryCommand::Export(_)) if agent::is_remote(agent_flags, None) => {
+            let why = "`conns history export` reads a file of this machine; rows of an agent elsewhere are written by \
+                       `conns sql --agent URL 'select * from closed' -o csv`";
+            Err(Failure::Usage(why.to_owned()))
+        }
         Some(HistoryCommand::Export(export)) => export::run(export),
         None => {
-            let session = kept(&flags.kept)?.map_err(Failure::NoAnswer)?;
-            let now_us = when::parse("now").map_err(Failure::Usage)?;
-            let status =
-                session.status(now_us).map_err(|error| Failure::NoAnswer(error.to_string()))?;
+            let (place, status) = match agent::remote(agent_flags, None)? {
+                Some(mut remote) => {
+                    let url = agent::url(agent_flags, None)?.unwrap_or_default();
+                    (format!("The history of {url}"), elsewhere::status(&mut remote)?)
+                }
+                None => of_this_machine(&flags.kept)?,
+            };
             match flags.output {
-                HistoryFormat::Table => print(&session, &status),
+                HistoryFormat::Table => print(&place, &status),
                 HistoryFormat::Json => print_json(&status),
             }
         }
     }
 }
 
-fn print(session: &Session, status: &HistoryStatus) -> Result<(), Failure> {
+fn of_this_machine(flags: &KeptFlags) -> Result<(String, HistoryStatus), Failure> {
+    let session = kept(flags)?.map_err(Failure::NoAnswer)?;
+    let now_us = when::parse("now").map_err(Failure::Usage)?;
+    let status = session.status(now_us).map_err(|error| Failure::NoAnswer(error.to_string()))?;
+    let sizes = status.file_bytes.zip(status.size_bytes);
+    let sizes = sizes.map_or_else(String::new, |(taken, size)| {
+        format!(": {} of {}", human::bytes(taken), human::bytes(size))
+    });
+    Ok((format!("{}{sizes}", session.path().display()), status))
+}
+
+fn print(place: &str, status: &HistoryStatus) -> Result<(), Failure> {
     let titles = ["TABLE", "ROWS", "FROM", "TO", "SIZE", "BYTES/ROW", "LASTS", "REMOVED"];
     let right = [false, true, false, false, true, true, true, true];
     let none = || "-".to_owned();
     let row = |table: &TableStatus| {
         vec![
-            table.name.to_owned(),
+            printable(table.name.as_ref().into()).into_owned(),
             table.rows.to_string(),
             table.times_us.map_or_else(none, |(from, _)| when::shown(from)),
             table.times_us.map_or_else(none, |(_, to)| when::shown(to)),
@@ -50,9 +71,7 @@ fn print(session: &Session, status: &HistoryStatus) -> Result<(), Failure> {
     };
     let rows: Vec<Vec<String>> = status.tables.iter().map(row).collect();
     let mut out = terminal::stdout();
-    let (path, taken, size) =
-        (session.path(), human::bytes(status.file_bytes), human::bytes(status.size_bytes));
-    writeln!(out, "{}: {taken} of {size}\n", path.display())?;
+    writeln!(out, "{place}\n")?;
     let width = terminal::size().map(|(width, _)| width);
     let palette = terminal::palette(Colour::Auto);
     plain_table(&mut out, Layout { width, header: true, palette }, &titles, &right, &rows)?;

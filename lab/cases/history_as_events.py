@@ -134,6 +134,9 @@ def past(history, server):
         assert "127.0.0.1" in why, why
         ended = conns("events", "--since", "1m ago", "--to", "now", f"pid = {os.getpid()}", *source)
         assert len([line for line in ended.splitlines() if " closed " in line]) >= len(held), ended
+    reach = lambda *source: {table["name"]: table["from_us"] for table in json.loads(conns("history", "-o", "json", *source))["tables"]
+                             if table["name"] in ("closed", "failed", "samples")}
+    assert reach("--history", history) == reach("--agent", URL), (reach("--history", history), reach("--agent", URL))
     without = conns("--at", "2001-01-01", "--history", history, fails=True)
     assert "no agent sampled" in without, without
     agent.end()

@@ -1,5 +1,6 @@
 //! How far back each table reaches, what it takes, and when an agent sampled.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -48,7 +49,7 @@ const TABLES: [(&str, ColumnKind, &str); 8] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableStatus {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its rows; of a table of sums, its periods.
     pub rows: u64,
     /// The times of its first and its last row, microseconds since 1970-01-01 UTC; `None` without rows.
@@ -68,10 +69,10 @@ pub struct TableStatus {
 pub struct HistoryStatus {
     /// Its tables.
     pub tables: Vec<TableStatus>,
-    /// Bytes of the file.
-    pub file_bytes: u64,
-    /// Most bytes of it.
-    pub size_bytes: u64,
+    /// Bytes of the file; `None` of an agent elsewhere.
+    pub file_bytes: Option<u64>,
+    /// Most bytes of it; `None` of an agent elsewhere.
+    pub size_bytes: Option<u64>,
     /// When an agent sampled: from when to when, oldest first.
     pub watched_us: Vec<(i64, i64)>,
 }
@@ -98,8 +99,8 @@ impl Session {
             let sums = Period::ALL.map(|period| of_sums(connection, period, &budget, day));
             Ok(HistoryStatus {
                 tables: rows.into_iter().chain(sums).collect::<rusqlite::Result<_>>()?,
-                size_bytes: count(size),
-                file_bytes: count(connection.query_row(pages, [], |row| row.get(0))?),
+                size_bytes: Some(count(size)),
+                file_bytes: Some(count(connection.query_row(pages, [], |row| row.get(0))?)),
                 watched_us: watched,
             })
         })
@@ -186,7 +187,7 @@ fn status_of(
         .query_row([number], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
         .optional()?;
     Ok(TableStatus {
-        name,
+        name: Cow::Borrowed(name),
         rows: count(rows),
         times_us: first.zip(last),
         bytes: count(bytes),
@@ -230,9 +231,32 @@ pub(super) fn tables(kept: &KeptIn) -> [Arc<dyn Table>; 2] {
     [Arc::new(watched), Arc::new(tables)]
 }
 
+impl TableStatus {
+    /// That of a row of `tables`, in the order of its columns; `None` if it is none.
+    #[must_use]
+    pub fn of_row(row: &[Cell<'static>]) -> Option<Self> {
+        let [Cell::Text(name), rows, from, to, bytes, lasts, removed, until] = row else {
+            return None;
+        };
+        let whole = |cell: &Cell<'_>| match cell {
+            Cell::Integer(number) => Some(*number),
+            Cell::Null | Cell::Real(_) | Cell::Text(_) => None,
+        };
+        Some(Self {
+            name: name.clone(),
+            rows: count(whole(rows)?),
+            times_us: whole(from).zip(whole(to)),
+            bytes: count(whole(bytes)?),
+            lasts_us: whole(lasts).map(count),
+            removed_rows: count(whole(removed)?),
+            removed_until_us: whole(until),
+        })
+    }
+}
+
 fn row(status: &TableStatus) -> Vec<Cell<'static>> {
     vec![
-        Cell::text(status.name),
+        Cell::Text(status.name.clone()),
         Cell::unsigned(status.rows),
         Cell::of(status.times_us, |(from, _)| Cell::Integer(from)),
         Cell::of(status.times_us, |(_, to)| Cell::Integer(to)),
