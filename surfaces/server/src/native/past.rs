@@ -51,8 +51,9 @@ pub(super) async fn answer(
 /// What was true at the moment that a request names.
 fn update(native: &Native, asked: &Asked) -> Result<Arc<Update>, Problem> {
     let live = Arc::clone(native.caches.latest().update());
-    let at_us = time::at(&asked.query, live.snapshot.at.wall_us)?;
-    native.moments.read(at_us, |number| {
+    let now_us = live.snapshot.at.wall_us;
+    let at_us = time::at(&asked.query, now_us)?;
+    native.moments.read((at_us, now_us), |number| {
         let mut read = update_at(&mut tables(native, &live)?, at_us).map_err(problem)?;
         let snapshot = Arc::make_mut(&mut read.snapshot);
         snapshot.machine = Arc::clone(&live.snapshot.machine);
