@@ -191,6 +191,9 @@ fn is_of_files(name: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(name))
 }
 
+/// The message of `SQLITE_NOMEM` (<https://sqlite.org/rescode.html>).
+const NO_MEMORY: &str = "out of memory";
+
 impl QueryError {
     fn of(error: Error, bounds: QueryBounds) -> Self {
         match &error {
@@ -202,6 +205,8 @@ impl QueryError {
                     ErrorCode::OperationInterrupted => Self::TooLong(bounds.time),
                     ErrorCode::OutOfMemory | ErrorCode::TooBig => Self::TooLarge(text),
                     ErrorCode::AuthorizationForStatementDenied => Self::NotPermitted,
+                    // The bound is that of the process, so reading a kept table may be what met it.
+                    _ if text.ends_with(NO_MEMORY) => Self::TooLarge(text),
                     ErrorCode::Unknown => Self::Invalid(text),
                     _ => Self::Failed(text),
                 };
@@ -219,5 +224,23 @@ impl QueryError {
             _ => {}
         }
         Self::Failed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_table_that_cannot_be_read_for_lack_of_memory_is_a_bound_of_the_query() {
+        let of = |code, message: &str| {
+            let error = Error::SqliteFailure(ffi::Error::new(code), Some(message.to_owned()));
+            QueryError::of(error, QueryBounds::default())
+        };
+        let message = "cannot read or write the history /h.db: out of memory";
+        assert!(matches!(of(ffi::SQLITE_ERROR, message), QueryError::TooLarge(_)));
+        assert!(matches!(of(ffi::SQLITE_IOERR, "disk I/O error"), QueryError::Failed(_)));
     }
 }

@@ -96,9 +96,12 @@ impl Rows {
         Ok(())
     }
 
-    /// Encodes all rows, and forgets them; `None` if there are none.
+    /// Encodes all rows, and forgets them; `None` if there are none, and then no memory is kept for further ones.
     pub(crate) fn encode(&mut self) -> Option<Encoded> {
-        let (first_us, last_us) = self.times.take()?;
+        let Some((first_us, last_us)) = self.times.take() else {
+            self.columns.iter_mut().for_each(Values::clear);
+            return None;
+        };
         let Self { table, columns, rows, .. } = self;
         let rows = std::mem::take(rows);
         let stored = table.columns().iter().zip(&*columns);

@@ -1,6 +1,7 @@
 //! The values of one column of a block, before they are encoded and after they are decoded.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -56,6 +57,13 @@ fn clear<T>(values: &mut Vec<T>) {
     let rows = values.len();
     values.clear();
     values.shrink_to(2 * rows);
+}
+
+/// As [`clear`], of places by what is there.
+fn clear_map<K: Eq + Hash>(places: &mut HashMap<K, u32, RandomState>) {
+    let known = places.len();
+    places.clear();
+    places.shrink_to(2 * known);
 }
 
 impl Words {
@@ -126,10 +134,10 @@ impl Words {
     }
 
     fn clear(&mut self) {
-        self.dictionary.clear();
+        clear(&mut self.dictionary);
         clear(&mut self.places);
-        self.known.clear();
-        self.addresses.clear();
+        clear_map(&mut self.known);
+        clear_map(&mut self.addresses);
         self.last_address = None;
     }
 
