@@ -199,6 +199,10 @@ impl QueryError {
         match &error {
             Error::Empty => return Self::NotOne("none"),
             Error::MultipleStatement => return Self::NotOne("several statements"),
+            Error::InvalidParameterCount(..) => {
+                let why = "it has parameters (`?`, `:name`, `@name`): write their values";
+                return Self::Invalid(why.to_owned());
+            }
             Error::SqliteFailure(cause, message) => {
                 let text = message.clone().unwrap_or_else(|| cause.to_string());
                 return match cause.code {
@@ -242,5 +246,13 @@ mod tests {
         let message = "cannot read or write the history /h.db: out of memory";
         assert!(matches!(of(ffi::SQLITE_ERROR, message), QueryError::TooLarge(_)));
         assert!(matches!(of(ffi::SQLITE_IOERR, "disk I/O error"), QueryError::Failed(_)));
+    }
+
+    #[test]
+    fn parameters_have_no_values() {
+        for sql in ["select ?", "select :name", "select 1 order by @name"] {
+            let answer = query(&[], sql, QueryBounds::default());
+            assert!(matches!(answer, Err(QueryError::Invalid(_))), "{sql}: {answer:?}");
+        }
     }
 }
