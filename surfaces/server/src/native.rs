@@ -44,6 +44,7 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use conns_core::model::Update;
 use http::Uri;
 
 use self::context::{Asked, Handler, Native, Respond, Route, Write, WriteBody};
@@ -108,13 +109,15 @@ async fn answer(
     match route.handler {
         Handler::Query(respond) => queried(native, respond, asked, request).await,
         Handler::Heavy(write) | Handler::Cached(write) if asked.is_past() => {
-            past::answer(native, route.media, write, asked).await
+            of_update(native, (Work::Query, route.media), past::update, write, asked).await
         }
         Handler::Light(write) => write(&native, &asked),
         Handler::Either(_, open) if is_stream => open(&native, &asked),
         Handler::Stream(open) => open(&native, &asked),
         Handler::Elsewhere => Err(Problem::path(route.path)),
-        Handler::Heavy(write) => latest(native, route.media, write, asked).await,
+        Handler::Heavy(write) => {
+            of_update(native, (Work::Answer, route.media), latest, write, asked).await
+        }
         Handler::History(write) => blocking(native, Work::Query, write, asked).await,
         Handler::Either(write, _) => {
             let work = if asked.is_past() { Work::Query } else { Work::Answer };
@@ -156,17 +159,26 @@ async fn blocking(
     pool.run(work, move || write(&native, &asked)).await.map_err(|_| Problem::closed())?
 }
 
-/// The body from the latest update.
-async fn latest(
+/// The body that `write` makes of the update that `find` gives, on a blocking thread.
+async fn of_update(
     native: Arc<Native>,
-    media: &'static str,
+    (work, media): (Work, &'static str),
+    find: fn(&Native, &Asked) -> Result<Arc<Update>, Problem>,
     write: WriteBody,
     asked: Asked,
 ) -> Result<Response, Problem> {
     let pool = Arc::clone(&native.pool);
-    let work = move || write(&native, native.caches.latest().update(), &asked);
-    let body = pool.run(Work::Answer, work).await.map_err(|_| Problem::closed())??;
+    let made = move || write(&native, &*find(&native, &asked)?, &asked);
+    let body = pool.run(work, made).await.map_err(|_| Problem::closed())??;
     Ok(whole(media, body.into()))
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "as the update of a moment of the past, which may not be kept"
+)]
+fn latest(native: &Native, _: &Asked) -> Result<Arc<Update>, Problem> {
+    Ok(Arc::clone(native.caches.latest().update()))
 }
 
 /// The body from the latest update; without parameters from the response cache.

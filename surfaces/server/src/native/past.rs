@@ -11,17 +11,14 @@ mod time;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::Response;
 use conns_core::model::Update;
 use conns_history::{BoundedTables, PastError, Times, date, update_at};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::context::{Asked, Native, WriteBody};
-use crate::blocking::Work;
+use super::context::{Asked, Native};
 use crate::problem::{ErrorShape, Problem};
-use crate::response::whole;
 pub(super) use events::events;
 pub(super) use line::timeline;
 pub(super) use moments::Moments;
@@ -32,24 +29,8 @@ const MAX_TIME: Duration = Duration::from_secs(2);
 const NAMED_PERIODS: usize = 3;
 const LISTED_PERIODS: usize = 100;
 
-/// The answer to a request about a moment of the past.
-pub(super) async fn answer(
-    native: Arc<Native>,
-    media: &'static str,
-    write: WriteBody,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let pool = Arc::clone(&native.pool);
-    let work = move || {
-        let update = update(&native, &asked)?;
-        write(&native, &update, &asked)
-    };
-    let body = pool.run(Work::Query, work).await.map_err(|_| Problem::closed())??;
-    Ok(whole(media, body.into()))
-}
-
 /// What was true at the moment that a request names.
-fn update(native: &Native, asked: &Asked) -> Result<Arc<Update>, Problem> {
+pub(super) fn update(native: &Native, asked: &Asked) -> Result<Arc<Update>, Problem> {
     let live = Arc::clone(native.caches.latest().update());
     let now_us = live.snapshot.at.wall_us;
     let at_us = time::at(&asked.query, now_us)?;
