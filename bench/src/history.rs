@@ -15,7 +15,7 @@ use conns_core::model::{
     CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, EventLog, Known, Moment,
     Opened, Owner, Process, State, Update,
 };
-use conns_core::query::{Field, catalogue};
+use conns_core::query::catalogue;
 use conns_fixtures::{Tcp, connection, established, known, process, with_cookie};
 use conns_history::{
     Cell, History, HistoryReader, QueryBounds, QueryError, ReadAccess, Scan, Times, kept_tables,
@@ -173,10 +173,6 @@ impl Made {
     }
 }
 
-fn list(_: &Field, _: &Connection) -> String {
-    "[]".to_owned()
-}
-
 /// What writing took.
 struct Written {
     rows: u64,
@@ -315,7 +311,7 @@ struct Writer {
 
 impl Writer {
     fn open(plan: &Plan, path: &Path) -> anyhow::Result<Self> {
-        let opened = History::open(path, plan.size * 1024 * 1024, list, moment(0, 0))?;
+        let opened = History::open(path, plan.size * 1024 * 1024, moment(0, 0))?;
         Ok(Self { history: opened.history, serial: 0, cpu: Duration::ZERO })
     }
 

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use conns_api::field_json;
 use conns_contract::Clock;
 use conns_core::model::{Loss, LossCause, Source};
 use conns_engine::Sampler;
@@ -76,7 +75,7 @@ impl KeptHistory {
     pub(super) fn open(settings: &Settings, clock: &dyn Clock, failure: HistoryFailure) -> Self {
         let path = settings.path.clone().unwrap_or_else(default_path);
         let idle = (settings.size_bytes > 0)
-            .then(|| History::open(&path, settings.size_bytes, field_json, clock.now()));
+            .then(|| History::open(&path, settings.size_bytes, clock.now()));
         let idle = match idle {
             Some(Ok(opened)) => {
                 if let Some(aside) = opened.set_aside {

@@ -25,6 +25,8 @@ const PAGE_BYTES: i64 = 4096;
 pub(crate) const MERGED_BLOCKS: usize = 64;
 /// Rows of a block that is not merged any more, and from which on blocks are merged.
 pub(crate) const FULL_ROWS: usize = 16_384;
+/// Bytes of rows in memory from which on a block is not merged any more.
+const FULL_BYTES: usize = 32 * 1024 * 1024;
 /// The level of blocks that are full.
 const FULL: i64 = 9;
 
@@ -163,9 +165,18 @@ pub(crate) fn merge(
     loop {
         let heads = heads(transaction, table)?;
         let Some(run) = run_to_merge(&heads) else { return Ok(damaged) };
-        let Some(Head { level, first_serial, .. }) = run.first() else { return Ok(damaged) };
+        let Some(Head { level, mut first_serial, .. }) = run.first().copied() else {
+            return Ok(damaged);
+        };
         let mut rows = Rows::new(table);
         for head in run {
+            // Few rows with much text are a block that is full, so that what a reader decodes is bounded.
+            if rows.bytes() >= FULL_BYTES
+                && let Some(block) = rows.encode()
+            {
+                insert(transaction, budget, table, first_serial, FULL, &block)?;
+                first_serial = head.first_serial;
+            }
             let block = data(transaction, head.id)?;
             let read = block.map(|data| ReadRows::read(table, data)).transpose();
             match read.and_then(|block| block.map_or(Ok(()), |block| rows.append(&block))) {
@@ -178,7 +189,7 @@ pub(crate) fn merge(
             remove(transaction, budget, table, head)?;
         }
         if let Some(block) = rows.encode() {
-            insert(transaction, budget, table, *first_serial, level + 1, &block)?;
+            insert(transaction, budget, table, first_serial, level + 1, &block)?;
         }
     }
 }

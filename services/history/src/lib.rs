@@ -6,6 +6,7 @@
 mod cell;
 mod file;
 mod kept;
+mod layers;
 mod live;
 mod memory_table;
 mod moments;

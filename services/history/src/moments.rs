@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conns_core::model::{
-    Connection, Event, EventKind, Known, Loss, LossCause, LossKind, Machine, Moment, Snapshot,
-    Source, State, Update,
+    Application, Connection, Event, EventKind, Known, Layer, Loss, LossCause, LossKind, Machine,
+    Snapshot, Source, State, Transfer, Update,
 };
 
 use crate::cell::Cell;
-use crate::past::connection;
+use crate::layers::layer;
+use crate::past::{connection, moment};
 use crate::reader::Session;
 use crate::table::{Scan, Times};
 pub use error::{PastError, date};
@@ -180,6 +181,14 @@ pub(crate) fn key(row: &ReadRow<'_>) -> Key {
     (whole(row, "netns_inode"), whole(row, "cookie"), text, whole(row, "remote_port"))
 }
 
+/// As [`key`], of the connection of a row.
+fn key_of(connection: &Connection) -> Key {
+    let (id, remote) = (connection.socket.id, connection.socket.remote);
+    let whole = |number: u64| i64::try_from(number).ok();
+    let port = remote.map(|end| end.port.into());
+    (whole(id.netns), whole(id.cookie), remote.map(|end| end.address.to_string()), port)
+}
+
 pub(crate) fn whole(row: &ReadRow<'_>, name: &str) -> Option<i64> {
     match row(name) {
         Cell::Integer(number) => Some(number),
@@ -232,11 +241,6 @@ fn earlier(row: &ReadRow<'_>, own_netns: Option<u64>) -> Option<Connection> {
     Some(made)
 }
 
-/// The moment of a time of the wall clock.
-fn moment(wall_us: i64) -> Moment {
-    Moment { monotonic_us: u64::try_from(wall_us).unwrap_or(0), wall_us }
-}
-
 /// What was open at a moment.
 ///
 /// # Errors
@@ -270,8 +274,58 @@ pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, PastEr
     }
     let connections: Vec<Connection> = found.into_values().flatten().collect();
     let mut update = update(at_us, connections);
+    update.transfers = transfers(kept, before)?.into();
     Arc::make_mut(&mut update.snapshot).losses.append(&mut losses);
     Ok(update)
+}
+
+/// The connections of the transfer service of the last sample of a time, in order of `connection_id`.
+fn transfers(kept: &mut dyn KeptTables, times: Times) -> Result<Vec<Transfer>, PastError> {
+    let mut last_us = times.from_us;
+    let mut found: Vec<Transfer> = Vec::new();
+    kept.rows("transfers", times, &mut |row| {
+        let at_us = whole(row, "at_us").unwrap_or(last_us);
+        if at_us > last_us {
+            last_us = at_us;
+            found.clear();
+        }
+        if let Cell::Text(json) = row("transfer") {
+            found.extend(serde_json::from_str::<Transfer>(&json));
+        }
+    })?;
+    found.sort_by(|one, other| one.connection_id.cmp(&other.connection_id));
+    Ok(found)
+}
+
+/// Adds what the connections of events carried.
+fn add_layers(kept: &mut dyn KeptTables, events: &mut [Event]) -> Result<(), PastError> {
+    let times = events.iter().map(|event| event.at.wall_us);
+    let Some((from_us, to_us)) = times.clone().min().zip(times.max()) else { return Ok(()) };
+    let mut layers: HashMap<(Key, i64), Vec<Layer>, foldhash::fast::RandomState> = events
+        .iter()
+        .filter(|event| event.kind == EventKind::Closed)
+        .map(|event| ((key_of(&event.connection), event.at.wall_us), Vec::new()))
+        .collect();
+    kept.rows("layers", Times { from_us, to_us }, &mut |row| {
+        let at_us = whole(row, "at_us").unwrap_or_default();
+        let Some(layers) = layers.get_mut(&(key(row), at_us)) else { return };
+        if let (Cell::Text(protocol), Cell::Text(fields)) = (row("protocol"), row("fields")) {
+            let certainty = row("certainty");
+            let certainty = match &certainty {
+                Cell::Text(word) => Some(&**word),
+                _ => None,
+            };
+            layers.push(layer(&protocol, certainty, &fields));
+        }
+    })?;
+    for event in events {
+        let carried = layers.remove(&(key_of(&event.connection), event.at.wall_us));
+        if let Some(layers) = carried.filter(|layers| !layers.is_empty()) {
+            let application = Arc::new(Application { layers: layers.into() });
+            event.connection.application = Known::Value(application, Source::History);
+        }
+    }
+    Ok(())
 }
 
 /// What was lost of the time around a moment.
@@ -350,16 +404,31 @@ pub fn events_in(
     for (table, kind) in [("closed", EventKind::Closed), ("failed", EventKind::Failed)] {
         kept.rows(table, times, &mut |row| {
             has_more |= events.len() >= MAX_EVENTS;
-            if let Some(made) = connection(row, own_netns).filter(|_| events.len() < MAX_EVENTS) {
-                events.push((whole(row, "at_us").unwrap_or(0), kind, made));
+            if events.len() < MAX_EVENTS {
+                events.extend(event(row, kind, own_netns));
             }
         })?;
     }
-    events.sort_by_key(|(at_us, ..)| *at_us);
-    let event = |((at_us, kind, connection), serial)| {
-        Arc::new(Event { serial, at: moment(at_us), kind, connection })
-    };
-    Ok((events.into_iter().zip(1..).map(event).collect(), has_more))
+    Ok((shared(kept, events, 0)?, has_more))
+}
+
+/// The event of a row of `closed` or `failed`.
+fn event(row: &ReadRow<'_>, kind: EventKind, own_netns: Option<u64>) -> Option<Event> {
+    let at = moment(whole(row, "at_us").unwrap_or(0));
+    Some(Event { serial: 0, at, kind, connection: connection(row, own_netns)? })
+}
+
+/// Events in the order of their times without the first `omitted`, numbered, with what their connections carried.
+fn shared(
+    kept: &mut dyn KeptTables,
+    mut events: Vec<Event>,
+    omitted: usize,
+) -> Result<Vec<Arc<Event>>, PastError> {
+    events.sort_by_key(|event| event.at.wall_us);
+    events.drain(..omitted);
+    add_layers(kept, &mut events)?;
+    let numbered = events.into_iter().zip(1..);
+    Ok(numbered.map(|(event, serial)| Arc::new(Event { serial, ..event })).collect())
 }
 
 /// Fails where no agent sampled at any moment of a time.
@@ -395,12 +464,7 @@ pub fn events_before(
         for (table, kind) in [("closed", EventKind::Closed), ("failed", EventKind::Failed)] {
             let mut last = VecDeque::new();
             let read = kept.rows(table, part, &mut |row| {
-                let Some(connection) = connection(row, own_netns) else { return };
-                let at = moment(whole(row, "at_us").unwrap_or(0));
-                let event = Event { serial: 0, at, kind, connection };
-                if is_wanted(&event) {
-                    last.push_back(event);
-                }
+                last.extend(event(row, kind, own_netns).filter(|event| is_wanted(event)));
                 if last.len() > limit {
                     last.pop_front();
                 }
@@ -418,11 +482,8 @@ pub fn events_before(
         found = of_part;
         (to_us, length_us) = (from_us - 1, length_us.saturating_mul(4));
     }
-    found.sort_by_key(|event| event.at.wall_us);
-    let first = found.len().saturating_sub(limit);
-    let numbered = found.into_iter().skip(first).zip(1..);
-    let events = numbered.map(|(event, serial)| Arc::new(Event { serial, ..event })).collect();
-    Ok((events, is_cut))
+    let omitted = found.len().saturating_sub(limit);
+    Ok((shared(kept, found, omitted)?, is_cut))
 }
 
 /// The times in which an agent sampled, oldest first.

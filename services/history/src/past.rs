@@ -14,13 +14,14 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use conns_core::model::{
-    Application, Certainty, Class, Congestion, CongestionDetail, Connection, Direction, Endpoint,
-    Evidence, Family, Known, Layer, LayerOrigin, Moment, Netns, OtherSocket, Owner, Process,
-    Protocol, Rates, Socket, SocketId, SocketSample, Source, State, Stats, Unknown, Verdict,
+    Application, Class, Congestion, CongestionDetail, Connection, Direction, Endpoint, Evidence,
+    Family, Known, Moment, Netns, OtherSocket, Owner, Process, Protocol, Rates, Socket, SocketId,
+    SocketSample, Source, State, Stats, Unknown, Verdict,
 };
 use foldhash::quality::FixedState;
 
 use crate::cell::Cell;
+use crate::layers;
 use row::{Row, known, known_if};
 
 /// The connection of a kept row, of which `cell` gives the value of a column, and `NULL` where the table has no such column; `None`
@@ -38,7 +39,7 @@ pub fn connection<'a>(
     let direction = row.word("direction", [Direction::Inbound, Direction::Outbound], |d| d.name());
     let process = row.small("pid").and_then(|pid| process(&row, pid));
     let owner = process.map(|process| Owner { process: Arc::new(process), descriptor: None });
-    let application = row.text("app").map(|app| Arc::new(application(&app, at)));
+    let application = application(&row).map(Arc::new);
     Some(Connection {
         totals: None,
         socket: SocketSample::from(socket),
@@ -56,8 +57,9 @@ pub fn connection<'a>(
     })
 }
 
-/// The moment of a time. Monotonic clocks are not kept; what differs by the one clock differs by the other.
-fn moment(wall_us: i64) -> Moment {
+/// The moment of a time of the wall clock, microseconds since 1970-01-01 UTC. Monotonic clocks are not kept; what differs by the one
+/// clock differs by the other.
+pub(crate) fn moment(wall_us: i64) -> Moment {
     Moment { monotonic_us: u64::try_from(wall_us).unwrap_or(0), wall_us }
 }
 
@@ -147,17 +149,10 @@ fn process(row: &Row<'_, '_>, pid: u32) -> Option<Process> {
     })
 }
 
-/// Only the name of its protocol is kept; no field shows the rest of it.
-fn application(protocol: &str, since: Moment) -> Application {
-    let layer = Layer {
-        protocol: protocol.into(),
-        certainty: Certainty::Likely,
-        origin: LayerOrigin::Seen,
-        since,
-        gap_bytes: 0,
-        values: Box::default(),
-    };
-    Application { layers: [layer].into() }
+/// What it carried; of rows without that only the name of the outermost protocol is kept.
+fn application(row: &Row<'_, '_>) -> Option<Application> {
+    let layers = row.text("layers").and_then(|text| layers::application(&text));
+    layers.or_else(|| Some(Application { layers: [layers::bare(&row.text("app")?)].into() }))
 }
 
 fn stats(row: &Row<'_, '_>, at: Moment) -> Stats {

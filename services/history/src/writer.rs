@@ -3,7 +3,6 @@
 //! A row is in memory for at most the time between two calls of [`History::commit`]. One that cannot be written stays in memory, up
 //! to a bound; what is dropped beyond that is counted in the table `watched`.
 
-mod layers;
 mod summing;
 mod unended;
 mod verdicts;
@@ -13,14 +12,13 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Event, EventKind, EventLog, Moment, Update};
+use conns_core::model::{Connection, Event, EventKind, EventLog, Moment, Transfer, Update};
 
 use crate::cell::Cell;
 use crate::file::sums::SUMMED;
 use crate::file::{self, FULL_ROWS, HistoryError, HistoryFile, SetAside};
 use crate::kept::{Encoded, KeptTable, Rows};
-use crate::live::ListText;
-use layers::layer_rows;
+use crate::layers;
 use summing::Summing;
 use unended::unended;
 use verdicts::{Ended, Verdicts, evidence, names_a_problem};
@@ -46,7 +44,6 @@ pub struct History {
     verdicts: Verdicts,
     watched: Watched,
     summing: Summing,
-    list: ListText,
     /// The instance and the serial number of the last event that was read.
     events: Option<(u64, u64)>,
     /// The snapshot that was read last.
@@ -76,7 +73,12 @@ pub struct Opened {
 }
 
 impl TableWriter {
-    fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)], summing: &mut Summing) {
+    fn push(
+        &mut self,
+        connection: Option<&Connection>,
+        given: &[(&str, Cell<'_>)],
+        summing: &mut Summing,
+    ) {
         self.rows.push(connection, given);
         if self.rows.len() >= BLOCK_ROWS
             || self.rows.len().is_multiple_of(256) && self.rows.bytes() >= BLOCK_BYTES
@@ -109,17 +111,12 @@ impl TableWriter {
 }
 
 impl History {
-    /// Opens the file, which is created if there is none. It takes at most `size_bytes`, its log included. `list` writes lists of
-    /// layers. `now` is the time of the first observation.
+    /// Opens the file, which is created if there is none. It takes at most `size_bytes`, its log included. `now` is the time of the
+    /// first observation.
     ///
     /// # Errors
     /// [`HistoryError`].
-    pub fn open(
-        path: &Path,
-        size_bytes: u64,
-        list: ListText,
-        now: Moment,
-    ) -> Result<Opened, HistoryError> {
+    pub fn open(path: &Path, size_bytes: u64, now: Moment) -> Result<Opened, HistoryError> {
         let (mut file, set_aside) = file::open(path, size_bytes, now.wall_us)?;
         let sqlite = || HistoryError::sqlite(path);
         let mut tables = Vec::new();
@@ -145,7 +142,6 @@ impl History {
             verdicts: Verdicts::default(),
             watched,
             summing,
-            list,
             events: None,
             sequence: 0,
             samples_due_us: now.monotonic_us,
@@ -184,9 +180,7 @@ impl History {
         match event.kind {
             EventKind::Closed => {
                 self.write(KeptTable::Closed, connection, &[("at_us", Cell::Integer(at_us))]);
-                for layer in layer_rows(connection, self.list) {
-                    self.write(KeptTable::Layers, connection, &layer.cells(at_us));
-                }
+                self.write_layers(connection, at_us);
                 if let Some(ended) = self.verdicts.end(connection, at_us) {
                     self.write_verdict(connection, &ended);
                 }
@@ -224,6 +218,7 @@ impl History {
         self.watched.omitted_changes += changes.saturating_sub(MAX_CHANGES) as u64;
         if is_due {
             self.verdicts.forget_unseen(snapshot);
+            update.transfers.iter().for_each(|transfer| self.write_transfer(transfer, at_us));
         }
     }
 
@@ -233,16 +228,55 @@ impl History {
             .then(|| evidence(verdict))
             .map_or(Cell::Null, |json| Cell::Text(json.into()));
         let since = self.verdicts.since_us(connection).map_or(Cell::Null, Cell::Integer);
-        let given =
-            [("at_us", Cell::Integer(at_us)), ("evidence", evidence), ("verdict_since_us", since)];
+        let carried = connection.application.value().filter(|carried| !carried.layers.is_empty());
+        let layers = Cell::of(carried, |carried| Cell::Text(layers::text(carried).into()));
+        let given = [
+            ("at_us", Cell::Integer(at_us)),
+            ("evidence", evidence),
+            ("verdict_since_us", since),
+            ("layers", layers),
+        ];
         self.write(KeptTable::Samples, connection, &given);
+    }
+
+    /// Writes what an ended connection carried: a row for each layer.
+    fn write_layers(&mut self, connection: &Connection, at_us: i64) {
+        let carried = connection.application.value();
+        for layer in carried.iter().flat_map(|carried| &carried.layers) {
+            let given = [
+                ("at_us", Cell::Integer(at_us)),
+                ("protocol", Cell::text(&layer.protocol)),
+                ("certainty", Cell::text(layer.certainty.name())),
+                ("fields", Cell::Text(layers::fields_text(layer).into())),
+            ];
+            self.write(KeptTable::Layers, connection, &given);
+        }
+    }
+
+    fn write_transfer(&mut self, transfer: &Transfer, at_us: i64) {
+        // Its fields are numbers, words and texts.
+        let json = serde_json::to_string(transfer).unwrap_or_default();
+        let given = [
+            ("at_us", Cell::Integer(at_us)),
+            ("connection_id", Cell::text(&transfer.connection_id)),
+            ("destination_ip", Cell::Text(transfer.destination_ip.to_string().into())),
+            ("destination_port", Cell::Integer(transfer.destination_port.into())),
+            ("transfer", Cell::Text(json.into())),
+        ];
+        self.write(KeptTable::Transfers, None, &given);
     }
 
     fn write_verdict(&mut self, connection: &Connection, ended: &Ended) {
         self.write(KeptTable::Verdicts, connection, &ended.cells());
     }
 
-    fn write(&mut self, table: KeptTable, connection: &Connection, given: &[(&str, Cell<'_>)]) {
+    fn write<'c>(
+        &mut self,
+        table: KeptTable,
+        connection: impl Into<Option<&'c Connection>>,
+        given: &[(&str, Cell<'_>)],
+    ) {
+        let connection = connection.into();
         if let Some(writer) = self.tables.get_mut(table.place()) {
             writer.push(connection, given, &mut self.summing);
         }

@@ -14,7 +14,7 @@ use conns_core::model::{Event, EventKind, EventLog, Moment};
 use conns_core::query::find_field;
 use conns_fixtures::{connection, established, with_cookie};
 use conns_history::{Cell, History, HistoryReader, QueryBounds, ReadAccess, kept_tables, query};
-use made::{Folder, MIB, ask, at, ended, event, list, number, open, update, write};
+use made::{Folder, MIB, ask, at, ended, event, number, open, update, write};
 
 #[test]
 fn every_ended_connection_is_kept_once_with_the_values_of_its_event() {
@@ -149,14 +149,14 @@ fn another_agent_is_kept_out_and_what_is_no_history_is_set_aside() {
     let path = folder.file();
     let (mut history, mut serial) = (open(&path, 16 * MIB, 1), 0);
     write(&mut history, &mut serial, 10, 2);
-    let second = History::open(&path, 16 * MIB, list, at(3)).err().unwrap();
+    let second = History::open(&path, 16 * MIB, at(3)).err().unwrap();
     assert!(second.to_string().contains("another agent"), "{second}");
     drop(history);
     // A later version's.
     let other = rusqlite::Connection::open(&path).unwrap();
     other.pragma_update(None, "user_version", 99).unwrap();
     drop(other);
-    let opened = History::open(&path, 16 * MIB, list, at(4)).unwrap();
+    let opened = History::open(&path, 16 * MIB, at(4)).unwrap();
     let aside = opened.set_aside.unwrap();
     assert!(aside.why.contains("later version"), "{}", aside.why);
     drop(opened.history);
@@ -168,7 +168,7 @@ fn another_agent_is_kept_out_and_what_is_no_history_is_set_aside() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
     std::fs::write(&path, bytes).unwrap();
-    let opened = History::open(&path, 16 * MIB, list, at(5)).unwrap();
+    let opened = History::open(&path, 16 * MIB, at(5)).unwrap();
     assert!(opened.set_aside.is_some());
     // A file of another program.
     drop(opened.history);
@@ -176,7 +176,7 @@ fn another_agent_is_kept_out_and_what_is_no_history_is_set_aside() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("create table t (x)").unwrap();
     drop(other);
-    let opened = History::open(&path, 16 * MIB, list, at(6)).unwrap();
+    let opened = History::open(&path, 16 * MIB, at(6)).unwrap();
     assert!(opened.set_aside.unwrap().why.contains("no history of conns"));
 }
 

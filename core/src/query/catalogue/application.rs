@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::decode::{ProtocolSpec, registry};
 use crate::model::{
-    Connection, Direction, FieldSpec, Kind, Known, Layer, Part, Record, Scalar, Unknown,
+    Connection, Direction, FieldSpec, Kind, Known, Layer, Moment, Part, Record, Scalar, Unknown,
 };
 use crate::query::field::{Field, Read};
 use crate::query::{Records, Value};
@@ -155,7 +155,12 @@ fn remote_name<'a>(c: &'a Connection, read: fn((&'a str, &'static str)) -> Value
 fn innermost<'a>(c: &'a Connection, read: fn(&'a Layer) -> Value<'a>) -> Value<'a> {
     Value::known(c.application.as_ref(), |application| {
         let innermost = application.innermost();
-        innermost.map_or(Value::NotApplicable, |layer| unless_kept(c, || read(layer)))
+        // Of a kept layer that has no time of recognition only the name is kept.
+        let is_bare = |layer: &Layer| layer.since == Moment::default();
+        innermost.map_or(Value::NotApplicable, |layer| match is_bare(layer) {
+            true => unless_kept(c, || read(layer)),
+            false => read(layer),
+        })
     })
 }
 

@@ -21,7 +21,7 @@ const MAX_SPARE_PART: i64 = 16;
 pub(crate) enum Space {
     /// `closed`, `failed`, `layers`.
     Ended,
-    /// `samples`, `verdicts`.
+    /// `samples`, `verdicts`, `transfers`.
     Samples,
     /// `hours`.
     Hours,
@@ -49,7 +49,7 @@ impl Space {
     pub(crate) fn of(table: KeptTable) -> Self {
         match table {
             KeptTable::Closed | KeptTable::Failed | KeptTable::Layers => Self::Ended,
-            KeptTable::Samples | KeptTable::Verdicts => Self::Samples,
+            KeptTable::Samples | KeptTable::Verdicts | KeptTable::Transfers => Self::Samples,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use conns_core::model::Connection;
+use conns_core::query::Value;
 
 use super::block::{Block, Damaged, Input, encode};
 use super::tables::{From, KeptColumn, KeptTable};
@@ -51,12 +52,14 @@ impl Rows {
         self.columns.get(self.table.column(name)?)
     }
 
-    /// Appends a row: the fields of `connection`, and what `given` names.
-    pub(crate) fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)]) {
+    /// Appends a row: the fields of `connection`, and what `given` names. Rows of some tables are of no connection.
+    pub(crate) fn push(&mut self, connection: Option<&Connection>, given: &[(&str, Cell<'_>)]) {
         let Self { table, columns, rows, times } = self;
         for (column, values) in table.columns().iter().zip(columns) {
             match column.from {
-                From::Field(field) => values.push_value(field.value(connection)),
+                From::Field(field) => values.push_value(
+                    connection.map_or(Value::NotApplicable, |connection| field.value(connection)),
+                ),
                 From::Given => {
                     let cell = given.iter().find(|(name, _)| *name == column.column.name);
                     values.push(cell.map_or(&Cell::Null, |(_, cell)| cell));
@@ -219,7 +222,6 @@ impl ReadRows {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use conns_core::query::Value;
     use conns_fixtures::{connection, established, with_cookie};
     use proptest::prelude::*;
 
@@ -232,7 +234,7 @@ mod tests {
             let remote = format!("10.0.{}.{}:443", row % 3, row % 200);
             let one = connection(with_cookie(row, established("192.0.2.1:5000", &remote)));
             let at = Cell::Integer(1_790_000_000_000_000 + row.cast_signed() * 977);
-            made.push(&one, &[("at_us", at), ("evidence", Cell::text("{}"))]);
+            made.push(Some(&one), &[("at_us", at), ("evidence", Cell::text("{}"))]);
         }
         made.encode().unwrap().data
     }

@@ -21,12 +21,14 @@ pub(crate) enum KeptTable {
     Samples,
     /// Verdicts from when to when.
     Verdicts,
+    /// Connections of the transfer service, each minute.
+    Transfers,
 }
 
 impl KeptTable {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Closed, Self::Failed, Self::Layers, Self::Samples, Self::Verdicts];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Closed, Self::Failed, Self::Layers, Self::Samples, Self::Verdicts, Self::Transfers];
 
     /// Its number in the file.
     pub(crate) fn number(self) -> i64 {
@@ -36,6 +38,7 @@ impl KeptTable {
             Self::Layers => 3,
             Self::Samples => 4,
             Self::Verdicts => 5,
+            Self::Transfers => 6,
         }
     }
 
@@ -47,6 +50,7 @@ impl KeptTable {
             Self::Layers => 2,
             Self::Samples => 3,
             Self::Verdicts => 4,
+            Self::Transfers => 5,
         }
     }
 
@@ -58,6 +62,7 @@ impl KeptTable {
             Self::Layers => "layers",
             Self::Samples => "samples",
             Self::Verdicts => "verdicts",
+            Self::Transfers => "transfers",
         }
     }
 
@@ -72,6 +77,9 @@ impl KeptTable {
             }
             Self::Verdicts => {
                 "What limited a connection from when to when, once it does not any more"
+            }
+            Self::Transfers => {
+                "Connections of the transfer service to each destination, each minute"
             }
         }
     }
@@ -113,8 +121,14 @@ pub(crate) struct KeptColumn {
     pub(crate) column: Column,
 }
 
-/// The tables of a row of the list below.
-const ALL: &[KeptTable] = &KeptTable::ALL;
+/// The tables of a row of the list below: all whose rows are of a connection.
+const ALL: &[KeptTable] = &[
+    KeptTable::Closed,
+    KeptTable::Failed,
+    KeptTable::Layers,
+    KeptTable::Samples,
+    KeptTable::Verdicts,
+];
 const ENDED: &[KeptTable] = &[KeptTable::Closed, KeptTable::Failed];
 const CLOSED: &[KeptTable] = &[KeptTable::Closed];
 const SAMPLES: &[KeptTable] = &[KeptTable::Samples];
@@ -122,6 +136,7 @@ const WHOLE: &[KeptTable] = &[KeptTable::Closed, KeptTable::Failed, KeptTable::S
 const CARRYING: &[KeptTable] = &[KeptTable::Closed, KeptTable::Samples];
 const LAYERS: &[KeptTable] = &[KeptTable::Layers];
 const VERDICTS: &[KeptTable] = &[KeptTable::Verdicts];
+const TRANSFERS: &[KeptTable] = &[KeptTable::Transfers];
 
 /// Fields of the catalogue by their keys. A number is never used again.
 const FIELDS: [(u16, &str, &[KeptTable]); 53] = [
@@ -189,7 +204,13 @@ const FIRST: [Given; 3] = [
         1,
         "at_us",
         ColumnKind::Integer,
-        &[KeptTable::Closed, KeptTable::Failed, KeptTable::Layers, KeptTable::Samples],
+        &[
+            KeptTable::Closed,
+            KeptTable::Failed,
+            KeptTable::Layers,
+            KeptTable::Samples,
+            KeptTable::Transfers,
+        ],
         "When it was so",
     ),
     (70, "from_us", ColumnKind::Integer, VERDICTS, "Since when"),
@@ -203,7 +224,7 @@ const FIRST: [Given; 3] = [
 ];
 
 /// The last columns.
-const LAST: [Given; 8] = [
+const LAST: [Given; 13] = [
     (72, "verdict", ColumnKind::Text, VERDICTS, "What limited it"),
     (73, "confidence_percent", ColumnKind::Real, VERDICTS, "How certain that is, at the end of it"),
     (74, "evidence", ColumnKind::Text, VERDICTS, "The numbers behind it, as JSON"),
@@ -230,6 +251,23 @@ const LAST: [Given; 8] = [
         LAYERS,
         "The fields of the protocol that were known, as JSON by their keys",
     ),
+    (
+        83,
+        "layers",
+        ColumnKind::Text,
+        SAMPLES,
+        "The protocols it carried, outermost first, as a JSON array of objects, with fields as those of the table layers",
+    ),
+    (90, "connection_id", ColumnKind::Text, TRANSFERS, "The connection, as in /api/v1/transfers"),
+    (91, "destination_ip", ColumnKind::Text, TRANSFERS, "Address of the destination"),
+    (92, "destination_port", ColumnKind::Integer, TRANSFERS, "UDP port of the destination"),
+    (
+        93,
+        "transfer",
+        ColumnKind::Text,
+        TRANSFERS,
+        "The connection as a JSON object, by the keys of /api/v1/transfers",
+    ),
 ];
 
 /// The columns of each table, in the order of [`KeptTable::ALL`].
@@ -241,7 +279,7 @@ fn columns_of(table: KeptTable) -> Vec<KeptColumn> {
         given.iter().filter(|row| row.3.contains(&table)).map(given_column).collect()
     };
     let mut columns = given(&FIRST);
-    columns.push(KeptColumn {
+    columns.extend(ALL.contains(&table).then(|| KeptColumn {
         number: 0,
         storage: Storage::Text,
         from: From::Id,
@@ -252,7 +290,7 @@ fn columns_of(table: KeptTable) -> Vec<KeptColumn> {
             ColumnKind::Text,
             "As in the API: inode of the namespace and cookie",
         ),
-    });
+    }));
     let fields = FIELDS.iter().filter(|(.., tables)| tables.contains(&table));
     columns.extend(fields.filter_map(|(number, key, _)| field_column(table, *number, key)));
     columns.extend(given(&LAST));

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use conns_core::model::{
-    CloseReason, Closed, Closer, Observation, Opened, TcpInfo, TcpInfoBuilder, UdpPeer, UdpTraffic,
+    Certainty, CloseReason, Closed, Closer, Layer, Observation, Opened, TcpInfo, TcpInfoBuilder,
+    UdpPeer, UdpTraffic,
 };
 use conns_core::query::{Filter, Value, catalogue, find_field};
 use conns_core::track::{Retention, Tracker};
@@ -21,7 +22,7 @@ fn kept(table: KeptTable, connection: &Connection) -> ReadRows {
     let evidence = serde_json::to_string(&connection.verdict).unwrap();
     let mut rows = Rows::new(table);
     let given = [("at_us", Cell::Integer(AT_US)), ("evidence", Cell::Text(evidence.into()))];
-    rows.push(connection, &given);
+    rows.push(Some(connection), &given);
     ReadRows::read(table, rows.encode().unwrap().data).unwrap()
 }
 
@@ -316,7 +317,8 @@ prop_compose! {
             certainty: Certainty::Certain,
             values: [Known::Value(conns_core::model::Scalar::Bool(false), Source::Wire)].into(),
             gap_bytes: 3,
-            ..application(protocol, moment(3)).layers[0].clone()
+            since: moment(3),
+            ..layers::bare(protocol)
         };
         let layers: Vec<Layer> = ["ssh", "http"].into_iter().take(app).map(layer).collect();
         made.application = match is_listener {

@@ -273,7 +273,7 @@ mod tests {
                 let mut rows = Rows::new(table);
                 let mut wanted = std::collections::BTreeMap::<i64, PeriodSums>::new();
                 for ((made, ended), hour) in all.iter().filter(|((_, ended), _)| ended.is_failed == is_failed) {
-                    rows.push(made, &[("at_us", Cell::Integer(hour * HOUR_US + 5))]);
+                    rows.push(Some(made), &[("at_us", Cell::Integer(hour * HOUR_US + 5))]);
                     wanted.entry(hour * HOUR_US).or_default().add(ended);
                 }
                 let summed = |rows: &EndedRows<'_>| {

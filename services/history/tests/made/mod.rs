@@ -15,17 +15,12 @@ use conns_core::model::{
     CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, EventLog, Known, Moment,
     Opened, Owner, Snapshot, State, Update,
 };
-use conns_core::query::Field;
 use conns_fixtures::{connection, established, known, process, with_cookie};
 use conns_history::{
     Cell, History, HistoryReader, QueryAnswer, QueryBounds, ReadAccess, kept_tables, query,
 };
 
 pub(crate) const MIB: u64 = 1024 * 1024;
-
-pub(crate) fn list(_: &Field, _: &Connection) -> String {
-    "[]".to_owned()
-}
 
 /// A folder that is removed at the end of the test.
 pub(crate) struct Folder(PathBuf);
@@ -93,7 +88,7 @@ pub(crate) fn update(sequence: u64, second: u64, connections: Vec<Connection>) -
 }
 
 pub(crate) fn open(path: &Path, size: u64, second: u64) -> History {
-    let opened = History::open(path, size, list, at(second)).unwrap();
+    let opened = History::open(path, size, at(second)).unwrap();
     assert_eq!(opened.set_aside, None);
     opened.history
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use conns_core::model::{
     Ability, AbilityKind, AcceptQueue, Application, BbrState, CapturedEnd, Certainty, CloseReason,
-    Closed, ClosedConnection, Congestion, CongestionDetail, Connection, Cost, DroppedEvents,
-    EncryptionState, Event, EventKind, EventLog, Fallback, Family, Flow, FlowKey, Health, Known,
-    Layer, LayerOrigin, Loss, LossCause, LossKind, Machine, Missing, Moment, Netns, Observation,
-    OpenFile, Opened, OtherFamily, PortableFault, Process, Protocol, Queues, Record, Scalar,
-    Socket, SocketId, SocketMemory, SocketSample, Source, State, Subject, Timer, TimerKind, Totals,
-    Transfer, TransferError, UdpPeer, UdpTraffic, Unknown, Update,
+    Closed, ClosedConnection, Congestion, CongestionDetail, Connection, Cost, DroppedEvents, Event,
+    EventKind, EventLog, Fallback, Family, Flow, FlowKey, Health, Known, Layer, LayerOrigin, Loss,
+    LossCause, LossKind, Machine, Missing, Moment, Netns, Observation, OpenFile, Opened,
+    OtherFamily, PortableFault, Process, Protocol, Queues, Record, Scalar, Socket, SocketId,
+    SocketMemory, SocketSample, Source, State, Subject, Timer, TimerKind, Totals, UdpPeer,
+    UdpTraffic, Unknown, Update,
 };
 use conns_core::track::Tracker;
-use conns_fixtures::{NETNS, Tcp, endpoint, established, known, owner_table, tracker};
+use conns_fixtures::{NETNS, Tcp, endpoint, established, known, owner_table, tracker, transfer};
 
 const SECOND_US: u64 = 1_000_000;
 
@@ -378,39 +378,6 @@ pub(crate) fn losses() -> Vec<Loss> {
     .zip(1..)
     .map(|(cause, count)| Loss { source: Source::Ebpf, cause, count })
     .collect()
-}
-
-fn transfer() -> Transfer {
-    Transfer {
-        connection_id: "{7}".into(),
-        destination_ip: [192, 0, 2, 9].into(),
-        destination_port: 7000,
-        destination_public_key: Some("key".into()),
-        encrypted_connection_state: EncryptionState::Negotiating,
-        encryption_enabled: true,
-        last_destination_server_id: None,
-        last_destination_server_uid: Some("uid".into()),
-        last_error: Some(TransferError::Relay),
-        last_error_message: Some("no relay".into()),
-        last_received_wall_us: Some(-1),
-        last_sent_wall_us: None,
-        transfers_queued: 3,
-        rate_controller_active: true,
-        rate_control_method: "delay".into(),
-        relay_ip: Some(std::net::Ipv6Addr::LOCALHOST.into()),
-        relay_port: Some(9),
-        round_trip_time_ms: Some(0.25),
-        sender_ip: None,
-        sender_port: Some(1),
-        send_rate_kbit_per_s: 100,
-        send_rate_average_kbit_per_s: Some(99.5),
-        send_rate_recent_kbit_per_s: None,
-        send_rate_max_kbit_per_s: Some(u64::MAX),
-        send_rate_min_kbit_per_s: 1,
-        at_wall_us: 1_700_000_000_000_000,
-        socket_receive_buffer_bytes: Some(212_992),
-        socket_send_buffer_bytes: None,
-    }
 }
 
 /// An agent with buffered events.

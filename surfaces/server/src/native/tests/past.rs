@@ -1,6 +1,5 @@
 //! The past over HTTP: what was open at a moment, in the shapes of the present.
 
-use conns_api::field_json;
 use conns_core::model::{EventKind, Moment};
 use conns_history::{History, HistoryReader, ReadAccess};
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ impl Kept {
         let path = folder.path().join("state/history.db");
         let mut machine = Machine::new();
         let first = machine.latest().snapshot.at;
-        let history = History::open(&path, 64 * MIB, field_json, first).unwrap().history;
+        let history = History::open(&path, 64 * MIB, first).unwrap().history;
         machine.history = Some(HistoryReader::open(&path, ReadAccess::OfUser, 2).unwrap());
         let mut kept = Self { machine, history, _folder: folder };
         kept.write();
