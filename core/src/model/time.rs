@@ -13,6 +13,13 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// A moment of which only the wall clock is known, microseconds since 1970-01-01 UTC: what differs by the one clock differs by the
+    /// other.
+    #[must_use]
+    pub fn of_wall(wall_us: i64) -> Self {
+        Self { monotonic_us: u64::try_from(wall_us).unwrap_or(0), wall_us }
+    }
+
     /// Time passed since `earlier`, by the monotonic clock; zero if `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
-use crate::past::moment;
 use conns_core::decode::{ProtocolSpec, registry};
 use conns_core::model::{
     Application, Certainty, Endpoint, Kind, Known, Layer, LayerOrigin, ListSpec, Moment, Record,
@@ -105,7 +104,7 @@ pub(crate) fn application(text: &str) -> Option<Application> {
                 Some("reported") => LayerOrigin::Reported,
                 _ => LayerOrigin::Seen,
             },
-            since: moment(since_us),
+            since: Moment::of_wall(since_us),
             gap_bytes: layer.get("gap_bytes").and_then(Value::as_u64).unwrap_or(0),
             ..named(word("protocol")?, word("certainty"), fields)
         })

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use conns_core::model::{
     Application, Connection, Event, EventKind, Known, Layer, Loss, LossCause, LossKind, Machine,
-    Snapshot, Source, State, Transfer, Update,
+    Moment, Snapshot, Source, State, Transfer, Update,
 };
 
 use crate::cell::Cell;
 use crate::layers::layer;
-use crate::past::{connection, moment};
+use crate::past::connection;
 use crate::reader::Session;
 use crate::table::{Scan, Times};
 pub use error::{PastError, date};
@@ -414,7 +414,7 @@ pub fn events_in(
 
 /// The event of a row of `closed` or `failed`.
 fn event(row: &ReadRow<'_>, kind: EventKind, own_netns: Option<u64>) -> Option<Event> {
-    let at = moment(whole(row, "at_us").unwrap_or(0));
+    let at = Moment::of_wall(whole(row, "at_us").unwrap_or(0));
     Some(Event { serial: 0, at, kind, connection: connection(row, own_netns)? })
 }
 
@@ -508,7 +508,7 @@ fn update(at_us: i64, mut connections: Vec<Connection>) -> Update {
     for (connection, serial) in connections.iter_mut().zip(1..) {
         connection.stats.serial = serial;
     }
-    let at = moment(at_us);
+    let at = Moment::of_wall(at_us);
     let snapshot = Snapshot {
         sequence: 1,
         machine: Arc::<Machine>::default(),

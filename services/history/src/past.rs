@@ -33,7 +33,7 @@ pub fn connection<'a>(
     own_netns: Option<u64>,
 ) -> Option<Connection> {
     let row = Row(cell);
-    let at = moment(row.time("at_us").or(row.time("closed_at_us")).unwrap_or_default());
+    let at = Moment::of_wall(row.time("at_us").or(row.time("closed_at_us")).unwrap_or_default());
     let socket = socket(&row, own_netns)?;
     let is_listener = socket.state == State::Listen;
     let direction = row.word("direction", [Direction::Inbound, Direction::Outbound], |d| d.name());
@@ -55,12 +55,6 @@ pub fn connection<'a>(
         resolved_name: row.text("remote_name").map(|name| Arc::from(&*name)),
         verdict: verdict(&row),
     })
-}
-
-/// The moment of a time of the wall clock, microseconds since 1970-01-01 UTC. Monotonic clocks are not kept; what differs by the one
-/// clock differs by the other.
-pub(crate) fn moment(wall_us: i64) -> Moment {
-    Moment { monotonic_us: u64::try_from(wall_us).unwrap_or(0), wall_us }
 }
 
 fn socket(row: &Row<'_, '_>, own_netns: Option<u64>) -> Option<Socket> {

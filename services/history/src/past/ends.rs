@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use conns_core::model::{CloseReason, Closed, Closer, Direction, Moment, Opened, Process, Unknown};
 
-use super::moment;
 use super::row::{Row, known, known_if};
 
 /// How it opened, if that was known.
 pub(super) fn opened(row: &Row<'_, '_>, direction: Option<Direction>) -> Option<Arc<Opened>> {
-    let at = moment(row.time("opened_at_us")?);
+    let at = Moment::of_wall(row.time("opened_at_us")?);
     let opener = row.small("opener_pid").zip(row.text("opener"));
     let by = opener.map(|(pid, name)| Process::bare(pid, &*name, Unknown::NotKept));
     Some(Arc::new(Opened {
@@ -27,7 +26,7 @@ pub(super) fn closed(row: &Row<'_, '_>, at: Moment) -> Option<Closed> {
         how => how,
     };
     Some(Closed {
-        at: row.time("closed_at_us").map_or(at, moment),
+        at: row.time("closed_at_us").map_or(at, Moment::of_wall),
         duration_us: known(row.whole("duration_us")),
         how,
         first_closer: known(row.word("closed_by", Closer::ALL, Closer::name)),

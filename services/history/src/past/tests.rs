@@ -161,7 +161,7 @@ prop_compose! {
         let unknown = |us| Known::from_option(us, Source::Ebpf, Unknown::BeganBefore);
         let by = opener.map(|name| Arc::new(fixture_process(8, &name)));
         Opened {
-            at: moment(at_us),
+            at: Moment::of_wall(at_us),
             handshake_us: unknown(handshake),
             first_use_us: unknown(first_use),
             by: Known::from_option(by, Source::Ebpf, Unknown::Vanished),
@@ -180,7 +180,7 @@ prop_compose! {
         fin_received: bool,
     ) -> Closed {
         Closed {
-            at: moment(AT_US - 5),
+            at: Moment::of_wall(AT_US - 5),
             duration_us: Known::from_option(duration, Source::Ebpf, Unknown::BeganBefore),
             how,
             first_closer: Known::from_option(closer, Source::Ebpf, Unknown::BeganBefore),
@@ -317,7 +317,7 @@ prop_compose! {
             certainty: Certainty::Certain,
             values: [Known::Value(conns_core::model::Scalar::Bool(false), Source::Wire)].into(),
             gap_bytes: 3,
-            since: moment(3),
+            since: Moment::of_wall(3),
             ..layers::bare(protocol)
         };
         let layers: Vec<Layer> = ["ssh", "http"].into_iter().take(app).map(layer).collect();
