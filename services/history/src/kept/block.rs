@@ -30,6 +30,9 @@ const HAS_NULLS: u8 = 0x40;
 /// Each number is the difference to the one before.
 const DIFFERENCES: u8 = 1;
 
+/// Numbers below are a varint of one byte.
+const ONE_BYTE: usize = 0x80;
+
 /// What is wrong with a block.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Damaged {
@@ -116,7 +119,11 @@ fn encode_column(
             for text in &words.dictionary {
                 put_word(&mut bytes, text, column.storage);
             }
-            words.places.iter().for_each(|place| put(&mut bytes, (*place).into()));
+            match words.dictionary.len() < ONE_BYTE {
+                // Each place is a byte, as `put` writes it.
+                true => bytes.extend(words.places.iter().map(|place| *place as u8)),
+                false => words.places.iter().for_each(|place| put(&mut bytes, (*place).into())),
+            }
         }
     }
     if bytes.len() >= MIN_COMPRESSED

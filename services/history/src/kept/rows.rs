@@ -1,9 +1,12 @@
 //! Rows of a kept table: collected until they become a block, and read from one.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use conns_core::model::Connection;
+use conns_core::model::{Connection, Owner, Process};
 use conns_core::query::Value;
+use foldhash::fast::RandomState;
 
 use super::block::{Block, Damaged, Input, encode};
 use super::tables::{From, KeptColumn, KeptTable};
@@ -16,6 +19,9 @@ pub(crate) struct Rows {
     columns: Vec<Values>,
     rows: usize,
     times: Option<(i64, i64)>,
+    /// For each process, by its address, the first row whose owner it is: fields of a process are the same in all its rows. The process
+    /// is held, so that no other one gets its address.
+    processes: HashMap<usize, (Arc<Process>, usize), RandomState>,
 }
 
 /// Some rows as they are stored.
@@ -34,7 +40,7 @@ impl Rows {
     /// None yet.
     pub(crate) fn new(table: KeptTable) -> Self {
         let columns = table.columns().iter().map(|column| Values::new(column.storage)).collect();
-        Self { table, columns, rows: 0, times: None }
+        Self { table, columns, rows: 0, times: None, processes: HashMap::default() }
     }
 
     /// How many there are.
@@ -54,9 +60,16 @@ impl Rows {
 
     /// Appends a row: the fields of `connection`, and what `given` names. Rows of some tables are of no connection.
     pub(crate) fn push(&mut self, connection: Option<&Connection>, given: &[(&str, Cell<'_>)]) {
-        let Self { table, columns, rows, times } = self;
+        let Self { table, columns, rows, times, processes } = self;
+        // Of several owners the first is kept.
+        let owner = connection.and_then(|connection| connection.listed_owners().first());
+        let first = owner.map_or(*rows, |Owner { process, .. }| {
+            let known = processes.entry(Arc::as_ptr(process).addr());
+            known.or_insert_with(|| (Arc::clone(process), *rows)).1
+        });
         for (column, values) in table.columns().iter().zip(columns) {
             match column.from {
+                From::Field(field) if field.of_process && first < *rows => values.repeat(first),
                 From::Field(field) => values.push_value(
                     connection.map_or(Value::NotApplicable, |connection| field.value(connection)),
                 ),
@@ -101,6 +114,7 @@ impl Rows {
 
     /// Encodes all rows, and forgets them; `None` if there are none, and then no memory is kept for further ones.
     pub(crate) fn encode(&mut self) -> Option<Encoded> {
+        self.processes.clear();
         let Some((first_us, last_us)) = self.times.take() else {
             self.columns.iter_mut().for_each(Values::clear);
             return None;
