@@ -1,5 +1,5 @@
 //! `conns --closed`: follows events for a span, then lists the connections that closed or failed; with
-//! `-o jsonl` as they close.
+//! `-o jsonl` as they close. What an agent has recorded, and what the history has of a time, is listed at once.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::flags::{AgentFlags, ListFlags};
 use crate::follow::{Stop, follow};
 use crate::list::Plan;
 use crate::losses::Losses;
+use crate::past;
 
 /// The span if `--for` is not given.
 const DEFAULT_SPAN: Duration = Duration::from_secs(10);
@@ -26,18 +27,29 @@ const MAX_BUFFERED: usize = 200_000;
 
 /// Runs the list of closed connections; true if some were lost.
 pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
+    if flags.past.at.is_some() {
+        let remedy = "name the time in which they ended by --from and --to";
+        return Err(Failure::Usage(format!("--closed does not go with --at: {remedy}")));
+    }
+    flags.past.kept.check(flags.ended.from.is_some(), "--from TIME")?;
     let plan = Plan::new(flags)?;
     let source = flags.selection.among.source;
     let stop = Stop::on_signals()?;
-    let mut agent = agent::open(agent_flags, source, Retention::None, Purpose::Follow)?;
+    let mut agent = match flags.ended.from {
+        Some(from_us) => {
+            let period = (from_us, flags.ended.to);
+            past::open_ended(agent_flags, &flags.past.kept, period, &stop)?.0
+        }
+        None => agent::open(agent_flags, source, Retention::None, Purpose::Follow)?,
+    };
     let mut losses = Losses::default();
     let kept = match plan.group_by {
         None => Kept::List(Vec::new()),
         Some(field) => Kept::Groups(field, Groups::by(field).into()),
     };
     let mut list = Ended { plan: &plan, kept, count: 0, dropped: 0, room: plan.limit() };
-    if flags.span.is_none() && agent::is_remote(agent_flags, source) {
-        // A remote agent has recorded events before.
+    let is_recorded = flags.ended.from.is_some() || agent::is_remote(agent_flags, source);
+    if flags.span.is_none() && is_recorded {
         let recorded = kept_events(&mut *agent, &plan.ask)?;
         losses.add(recorded.losses);
         let _ = list.take(&recorded.events)?;

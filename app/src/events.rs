@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use conns_api::{EventRecords, Events, Start, usual_event_fields};
 use conns_core::model::{Connection, Event, EventKind};
@@ -19,14 +18,12 @@ use crate::flags::{AgentFlags, EventsFlags, EventsFormat};
 use crate::follow::{Stop, ask, follow};
 use crate::list::parse_filter;
 use crate::losses::Losses;
-use crate::past::{self, Asked};
+use crate::past;
 use crate::terminal;
-
-/// An agent writes its history each second: an event is there after this time.
-const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Runs `events`; true if some were lost.
 pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
+    flags.ended.kept.check(flags.ended.since.is_some(), "--since TIME")?;
     let filter = parse_filter(&flags.among.filter)?;
     let mut log = Log::new(flags)?;
     let ask = ask(&flags.among)?;
@@ -61,13 +58,9 @@ pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool,
     };
     let mut until_us = None;
     if let Some(since_us) = flags.ended.since {
-        let times = past::times(since_us, flags.ended.to)?;
-        if live.is_some() {
-            until_us = Some(times.to_us);
-            // By then the agent has written what ended before now.
-            stop.sleep_until(Instant::now() + WRITTEN_WITHIN);
-        }
-        let mut past = past::open(agent_flags, &flags.ended.kept, Asked::Ended(times))?;
+        let period = (since_us, flags.ended.to);
+        let (mut past, times) = past::open_ended(agent_flags, &flags.ended.kept, period, &stop)?;
+        until_us = live.is_some().then_some(times.to_us);
         let mut before = past.events(&ask, Start::Oldest)?;
         follow(&mut *before, (None, &stop), &mut losses, &mut print)?;
     }

@@ -23,7 +23,7 @@ use conns_core::units;
 
 use crate::completions;
 
-use past::{EndedFlags, KeptFlags, PastFlags, PeriodFlags};
+use past::{ClosedFlags, EndedFlags, KeptFlags, PastFlags, PeriodFlags};
 pub(crate) use source::{ReadFlags, SourceChoice};
 
 /// What is this machine connected to: every connection with its process, its health, and why it is slow
@@ -48,6 +48,7 @@ impl Flags {
     /// Parses the command line.
     pub(crate) fn read() -> Result<Self, clap::Error> {
         Self::try_parse_from(arguments::prepared(std::env::args_os().collect()))
+            .map_err(past::advised)
     }
 }
 
@@ -88,6 +89,7 @@ Examples:
   conns why --from 13:50 --to 14:10        what limited connections then
   conns events --since yesterday --kind failed
                                            attempts that failed since yesterday, then those to come
+  conns --closed --from 13:50 --to 14:10   connections that ended or failed then
   conns --closed --for 30s --sort -duration
                                            connections that close or fail within 30 s, longest first
   conns events refused or rst-in           refused and reset connections, live
@@ -250,12 +252,16 @@ pub(crate) struct ListFlags {
         conflicts_with = "read"
     )]
     pub(crate) watch: Option<String>,
-    /// List connections that close or fail from now on; a remote agent lists those it has recorded
+    #[command(flatten)]
+    pub(crate) ended: ClosedFlags,
+    /// List connections that close or fail from now on; a remote agent lists those it has recorded, and `--from` those
+    /// of the past
     #[arg(long, conflicts_with_all = ["listening", "all", "watch"])]
     pub(crate) closed: bool,
     /// How long to wait for connections to close [default: 10s]; Ctrl-C stops earlier
     #[arg(
-        long = "for", value_name = "TIME", value_parser = parse_span, requires = "closed", conflicts_with = "read"
+        long = "for", value_name = "TIME", value_parser = parse_span, requires = "closed",
+        conflicts_with_all = ["read", "from"]
     )]
     pub(crate) span: Option<Duration>,
 }
@@ -353,7 +359,8 @@ pub(crate) struct WhyFlags {
     pub(crate) period: PeriodFlags,
     /// How long to sample before the verdict; a remote agent uses its own window
     #[arg(
-        long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span, conflicts_with = "read"
+        long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span,
+        conflicts_with_all = ["read", "at", "from"]
     )]
     pub(crate) span: Duration,
     /// Output format
@@ -368,9 +375,12 @@ pub(crate) struct WhyFlags {
 pub(crate) struct StreamsFlags {
     #[command(flatten)]
     pub(crate) among: Among,
+    #[command(flatten)]
+    pub(crate) past: PastFlags,
     /// How long to watch before the list; an agent has watched before
     #[arg(
-        long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span, conflicts_with = "read"
+        long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span,
+        conflicts_with_all = ["read", "at"]
     )]
     pub(crate) span: Duration,
     /// Output format

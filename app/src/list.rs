@@ -49,6 +49,11 @@ pub(crate) struct Plan<'a> {
 /// Runs the list; true if it is incomplete.
 pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
     let plan = Plan::new(flags)?;
+    flags.past.kept.check(flags.past.at.is_some(), "--at TIME")?;
+    if flags.past.at.is_some() && !plan.ask.others.is_empty() {
+        let why = "the history keeps TCP and UDP only";
+        return Err(Failure::Usage(format!("cannot list sockets of other families: {why}")));
+    }
     let memory = match plan.interval {
         None => Retention::None,
         Some(_) => Retention::Window(Duration::from_secs(5)),

@@ -1,7 +1,7 @@
 //! The agent of a time that has passed: it answers from the history, of this machine or of an agent elsewhere.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conns_api::{
     Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Timeline, Updates, asked_for,
@@ -13,11 +13,13 @@ use conns_history::{
     BoundedTables, Cell, KeptTables, PastError, QueryBounds, ReadRow, Session, Times, condition,
     events_before, events_in, timeline, update_at, verdicts_in,
 };
+use conns_tui::EVENTS_REACH_US;
 
 use crate::agent;
 use crate::failure::Failure;
 use crate::flags::AgentFlags;
 use crate::flags::past::KeptFlags;
+use crate::follow::Stop;
 use crate::kept::kept;
 use crate::when;
 
@@ -45,6 +47,24 @@ pub(crate) enum Asked {
     Ended(Times),
 }
 
+/// An agent writes its history each second: an event is there after this time.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
+
+/// Opens the agent of what ended in a time, and returns that time. Without `to_us` it is up to now, and is read once an agent has
+/// written what ended until now.
+pub(crate) fn open_ended(
+    agent_flags: &AgentFlags,
+    kept_flags: &KeptFlags,
+    (from_us, to_us): (i64, Option<i64>),
+    stop: &Stop,
+) -> Result<(Box<dyn Agent>, Times), Failure> {
+    let times = times(from_us, to_us)?;
+    if to_us.is_none() {
+        stop.sleep_until(Instant::now() + WRITTEN_WITHIN);
+    }
+    Ok((open(agent_flags, kept_flags, Asked::Ended(times))?, times))
+}
+
 /// Opens the agent of the past.
 pub(crate) fn open(
     agent_flags: &AgentFlags,
@@ -60,8 +80,7 @@ pub(crate) fn open(
     Ok(Box::new(PastAgent { from, asked }))
 }
 
-/// How far back events before a moment are searched, and most of them.
-const BEFORE_US: i64 = 24 * 3_600_000_000;
+/// Most events before a moment.
 const MAX_BEFORE: usize = 5000;
 /// How long the reading of a time line may take: as long as of an agent elsewhere.
 const MAX_TIME: Duration = Duration::from_secs(2);
@@ -107,7 +126,7 @@ impl Agent for PastAgent {
         let read = match self.asked {
             // The last ones before the moment.
             Asked::At(to_us) => {
-                let times = Times { from_us: to_us.saturating_sub(BEFORE_US), to_us };
+                let times = Times { from_us: to_us.saturating_sub(EVENTS_REACH_US), to_us };
                 events_before(kept, times, MAX_BEFORE, &|_| true)
             }
             Asked::Verdicts(times) | Asked::Ended(times) => events_in(kept, times),

@@ -14,6 +14,7 @@ use crate::agent;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, StreamsFlags, StreamsFormat};
 use crate::list::parse_filter;
+use crate::past::{self, Asked};
 use crate::terminal;
 
 /// Time between two samples.
@@ -21,10 +22,14 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs `streams`; true if the answer is incomplete.
 pub(crate) fn run(flags: &StreamsFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
+    flags.past.kept.check(flags.past.at.is_some(), "--at TIME")?;
     let filter = parse_filter(&flags.among.filter)?;
     let ask = flags.among.ask(conns_api::View::All);
     let (source, memory) = (flags.among.source, Retention::Window(flags.span * 2));
-    let mut agent = agent::open(agent_flags, source, memory, Purpose::Agent { tap: true })?;
+    let mut agent = match flags.past.at {
+        Some(at_us) => past::open(agent_flags, &flags.past.kept, Asked::At(at_us))?,
+        None => agent::open(agent_flags, source, memory, Purpose::Agent { tap: true })?,
+    };
     let interval = SAMPLE_INTERVAL.min(flags.span / 2);
     let snapshot = observe(&mut *agent, &ask, flags.span, interval)?;
     let chosen: Vec<&Connection> = snapshot
@@ -49,7 +54,11 @@ fn print(
     now: Moment,
 ) -> Result<(), Failure> {
     if streams.is_empty() {
-        return Ok(writeln!(out, "No media stream is published or played.")?);
+        let text = match flags.past.at {
+            Some(_) => "No media stream is kept of that moment.",
+            None => "No media stream is published or played.",
+        };
+        return Ok(writeln!(out, "{text}")?);
     }
     let width = terminal::size().map(|(width, _)| width);
     let layout = Layout { width, header: true, palette: terminal::palette(flags.among.color) };

@@ -64,6 +64,12 @@ pub(crate) fn run(flags: &TopFlags, agent_flags: &AgentFlags) -> Result<(), Fail
     let start = Start {
         observed: url.unwrap_or_else(|| "this machine".to_owned()),
         agent_flags: agent_words(agent_flags),
+        history_flags: flags
+            .kept
+            .path
+            .iter()
+            .map(|path| word("--history", &path.display()))
+            .collect(),
         filter,
         sort: flags.sort.clone(),
         columns: flags.columns.clone(),
@@ -118,9 +124,12 @@ fn past_by(agent_flags: AgentFlags, flags: &TopFlags) -> ReadPast {
     })
 }
 
+fn word(name: &str, value: &dyn std::fmt::Display) -> String {
+    format!("{name}={value}")
+}
+
 /// The flags that lead to the same agent.
 fn agent_words(flags: &AgentFlags) -> Vec<String> {
-    let word = |name: &str, value: &dyn std::fmt::Display| format!("{name}={value}");
     let url = flags.agent.iter().map(|url| word("--agent", url));
     let token = flags.token_file.iter().map(|path| word("--token-file", &path.display()));
     let ca = flags.agent_ca.iter().map(|path| word("--agent-ca", &path.display()));

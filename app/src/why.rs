@@ -27,6 +27,8 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
         let remedy = "add -o json or -o jsonl, or use --explain with the list";
         return Err(Failure::Usage(format!("--explain does not go with -o text: {remedy}")));
     }
+    let is_past = flags.past.at.is_some() || flags.period.from.is_some();
+    flags.past.kept.check(is_past, "--at TIME, or --from and --to")?;
     let filter = parse_filter(&flags.selection.among.filter)?;
     let mut ask = flags.selection.ask();
     let is_plain = ask.view == View::Connections;
@@ -87,7 +89,6 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
         }
     }
     out.flush()?;
-    let is_past = flags.past.at.is_some() || flags.period.from.is_some();
     if !is_past && agent::is_remote(agent_flags, flags.selection.among.source) {
         note_window(&chosen);
     }

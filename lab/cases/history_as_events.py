@@ -103,6 +103,24 @@ def equal(table, events, history):
     return seen
 
 
+def listed_in_the_past(port, moment, ends, source):
+    """Flags of lists work on the past: what ended since a moment, and what was there."""
+    among = f"pid = {os.getpid()} and (local_port = {port} or remote_port = {port})"
+    asked = lambda *flags: conns(*flags, among, *source)
+    period = ["--closed", "--from", moment, "--to", "now"]
+    closed = json.loads(asked(*period, "-o", "json", "--sort", "-local_port"))["connections"]
+    assert {(row["local_port"], row["remote_port"]) for row in closed} == ends and len(closed) == len(ends), closed[:2]
+    assert [row["local_port"] for row in closed] == sorted((row["local_port"] for row in closed), reverse=True), closed[:2]
+    assert all(row["ended"] in ("fin", "rst-in", "rst-out") and row["closed_at_us"] for row in closed), closed[:2]
+    assert len(asked(*period, "-o", "jsonl", "--limit", "3").splitlines()) == 3
+    for flags in (period, ["--at", moment]):
+        [group] = json.loads(asked(*flags, "--group-by", "pid", "-o", "json"))["groups"]
+        assert (int(group["pid"]), group["connections"]) == (os.getpid(), len(ends)), group
+    [listener] = json.loads(asked("--at", moment, "-l", "-o", "json"))["connections"]
+    assert (listener["state"], listener["local_port"]) == ("LISTEN", port), listener
+    assert len(json.loads(asked("--at", moment, "-a", "-o", "json"))["connections"]) == len(ends) + 1
+
+
 def past(history, server):
     """Connections that are open are those of the moment, also once they are closed."""
     held = []
@@ -134,6 +152,7 @@ def past(history, server):
         assert "127.0.0.1" in why, why
         ended = conns("events", "--since", "1m ago", "--to", "now", f"pid = {os.getpid()}", *source)
         assert len([line for line in ended.splitlines() if " closed " in line]) >= len(held), ended
+        listed_in_the_past(server.getsockname()[1], moment, ends, source)
     reach = lambda *source: {table["name"]: table["from_us"] for table in json.loads(conns("history", "-o", "json", *source))["tables"]
                              if table["name"] in ("closed", "failed", "samples")}
     assert reach("--history", history) == reach("--agent", URL), (reach("--history", history), reach("--agent", URL))

@@ -57,6 +57,7 @@ const CASES: &[Case] = &[
     case!("rtmp_live.py"),
     case!("screen_as_json.py"),
     case!("screen_of_streams.py"),
+    case!("screen_of_the_past.py"),
     case!("socket_of_the_kernel.py"),
     case!("sql_as_sqlite.py"),
     case!("streams_joined_late.py"),

@@ -49,6 +49,7 @@ const SCENARIOS: &[Scenario] = scenarios![
     "media_streams",
     "running_transfers",
     "past",
+    "past_streams",
 ];
 
 fn web() -> PathBuf {

@@ -5,32 +5,19 @@ import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { NETNS, folder, program } from "./agent.mjs";
+import { folder, program } from "./agent.mjs";
 import { begin, faultless } from "./begin.mjs";
 import { until } from "./driver.mjs";
+import { isOf, publish, rtmp } from "./media.mjs";
 
 /** A stream that ffmpeg publishes to nginx, and one that it plays from there, as the API has them. */
 export async function media_streams(launched) {
-    const path = folder();
-    chmodSync(path, 0o755);
-    const [port, live] = [19350, "rtmp://127.0.0.1:19350/live/street"];
-    writeFileSync(
-        join(path, "nginx.conf"),
-        `load_module modules/ngx_rtmp_module.so; worker_processes 1; daemon off; pid ${path}/pid; error_log ${path}/log; events {}
-rtmp { server { listen 127.0.0.1:${port}; application live { live on; } } }`,
-    );
     // The agent first: what a stream is called is in its first bytes.
     const { page } = await begin(launched, 1);
     await page.filtered("");
-    program("nginx", ["-c", `${path}/nginx.conf`, "-e", `${path}/log`]);
-    await until("nginx listens", async () => {
-        const rows = await page.api("/api/v1/listeners", { filter: `local_port == ${port} and netns_inode == ${NETNS}` });
-        return rows.connections.length > 0;
-    });
-    const source = ["-re", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=10", "-t", "600"];
-    program("ffmpeg", ["-nostdin", "-v", "error", ...source, "-c:v", "libx264", "-g", "10", "-f", "flv", live]);
+    const live = await rtmp(page);
+    publish(live);
     await page.press("5");
-    const isOf = (role) => (row) => row.cells.role === role && row.cells.stream === "street";
     await page.untilRows("the publisher", (rows) => rows.some(isOf("publisher")));
     program("ffmpeg", ["-nostdin", "-v", "error", "-i", live, "-f", "null", "-"]);
     const rows = await page.untilRows("the player", (rows) => rows.some(isOf("player")) && rows.some(isOf("publisher")));

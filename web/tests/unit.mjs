@@ -133,6 +133,14 @@ test("what is taken away is no formula, and one word of a shell", () => {
     assert.equal(text, "conns --agent http://a:1 --columns pid --sort=-rtt -- 'process == \"$(id)\"'");
 });
 
+test("the command of a moment of the past names it", () => {
+    const of = (view) => take.command({ ...address.PLAIN, view, at: "1800000000.25" }, "", ["pid"], "http://a:1");
+    const moment = "2027-01-15T08:00:00.250Z";
+    assert.equal(of("connections"), `conns --agent http://a:1 --at ${moment} --columns pid`);
+    assert.equal(of("streams"), `conns --agent http://a:1 streams --at ${moment}`);
+    assert.equal(of("events"), `conns --agent http://a:1 events --since 2027-01-14T08:00:00.250Z --to ${moment}`);
+});
+
 test("no key has two meanings", () => {
     const all = keys.KEYS.flatMap((entry) => entry.keys);
     assert.equal(new Set(all).size, all.length);

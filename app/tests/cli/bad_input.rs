@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Case] = &[
     Case("why_refuses_the_same_filters", &[], || {
         refused_with_place(FILTERS, &["why", "--for", "0.1"])
     }),
+    Case("flags_of_the_present_are_refused_for_the_past", &[], || refused(PAST)),
     Case("unknown_fields_are_refused_with_the_nearest", &[], || refused(FIELDS)),
     Case("times_that_are_none_are_refused", &[], || refused(TIMES)),
     Case("calls_that_are_none_are_refused_with_the_place", &[], || refused(CALLS)),
@@ -64,6 +65,30 @@ const FLAGS: &[Refusal] = &[
     (&["events", "--columns", "pid"], &["--columns", "jsonl"]),
     (&["events", "-o", "jsonl", "--columns", "pidd"], &["`pidd`", "`pid`"]),
     (&["abilities", "-o", "text"], &["text", "json"]),
+];
+
+const PAST: &[Refusal] = &[
+    (&["--closed", "--at", "now"], &["--closed", "--from and --to"]),
+    (&["--closed", "--from", "now", "--for", "5s"], &["--from", "--for"]),
+    (&["--closed", "--from", "now", "--source", "kernel"], &["--from", "--source"]),
+    (&["--closed", "--to", "now"], &["--from"]),
+    (&["--closed", "--from", "5m ago", "--to", "10m ago"], &["is after"]),
+    (&["--from", "5m ago"], &["--closed"]),
+    (&["--at", "now", "--watch"], &["--at", "--watch"]),
+    (&["--at", "now", "--source", "kernel"], &["--at", "--source"]),
+    (&["--at", "now", "--until", "0"], &["--at", "--until"]),
+    (&["--at", "now", "--read", "x"], &["--at", "--read"]),
+    (&["--at", "now", "-x"], &["TCP and UDP only"]),
+    (&["--history", "x"], &["--history", "--at TIME"]),
+    (&["--closed", "--history", "x"], &["--history", "--from TIME"]),
+    (&["why", "--at", "now", "--for", "1s"], &["--at", "--for"]),
+    (&["why", "--from", "now", "--for", "1s"], &["--from", "--for"]),
+    (&["why", "--history", "x"], &["--history", "--at TIME, or --from and --to"]),
+    (&["streams", "--at", "now", "--for", "1s"], &["--at", "--for"]),
+    (&["streams", "--history", "x"], &["--history", "--at TIME"]),
+    (&["events", "--history", "x"], &["--history", "--since TIME"]),
+    (&["events", "--at", "now"], &["--at", "present only", "--since and --to"]),
+    (&["--at", "now", "abilities"], &["--at", "present only", "conns streams"]),
 ];
 
 /// A filter, the part under which the carets stand, and what else is stderr.

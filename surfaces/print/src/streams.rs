@@ -51,7 +51,7 @@ fn row(stream: &PublishedStream<'_>, end: &StreamEnd<'_>, role: &str, now: Momen
         or_dash(frame_rate(media)),
         or_dash(rate(media)),
         or_dash(media.count("key_frame_interval_us").map(human::duration)),
-        dropped(media).to_string(),
+        or_dash(dropped(media).map(|count| count.to_string())),
         or_dash(age_us.map(human::duration)),
         end.state.name().into(),
     ]
@@ -86,7 +86,7 @@ fn rate(media: MediaStream<'_>) -> Option<String> {
     Some(format!("{:.0}kbit/s", bytes * 8.0 / 1000.0))
 }
 
-fn dropped(media: MediaStream<'_>) -> u64 {
-    let count = |key| media.count(key).unwrap_or(0);
-    count("audio_dropped_packets") + count("video_dropped_packets")
+fn dropped(media: MediaStream<'_>) -> Option<u64> {
+    let counts = ["audio_dropped_packets", "video_dropped_packets"].map(|key| media.count(key));
+    counts.into_iter().flatten().reduce(|a, b| a + b)
 }

@@ -251,8 +251,14 @@ fn draw_list(state: &State, pen: &mut Pen<'_>, regions: Regions) {
         (_, None) => draw_connections(state, pen, regions),
     }
     if state.count() == 0 {
+        let is_past = state.has_time_line();
         let text = match (&state.latest, state.screen) {
             (None, _) => format!("waiting for {}", state.observed),
+            (_, Screen::Events) if is_past => {
+                "nothing ended or failed in the day before".to_owned()
+            }
+            (_, Screen::Streams) if is_past => "no media stream is kept of this moment".to_owned(),
+            (_, Screen::Transfers) if is_past => "no transfer is kept of this moment".to_owned(),
             (_, Screen::Events) => "no event yet".to_owned(),
             (_, Screen::Streams) => "no media stream is published or played".to_owned(),
             (_, Screen::Transfers) => "no transfer server runs on this machine".to_owned(),

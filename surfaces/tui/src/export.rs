@@ -6,10 +6,13 @@ use conns_api::{Answer, EventRecords, RecordWriter, Stamp, write_streams};
 use conns_core::media::published_streams;
 use conns_core::model::Connection;
 use conns_core::query::{Field, Group, GroupColumn};
-use conns_print::{STREAM_TITLES, TRANSFER_TITLES, csv, csv_table, groups_csv, groups_json};
+use conns_print::{
+    EventTime, STREAM_TITLES, TRANSFER_TITLES, csv, csv_table, groups_csv, groups_json,
+};
 
 use crate::format::Format;
 use crate::list::{Line, Subject};
+use crate::past::EVENTS_REACH_US;
 use crate::prompt::{Prompt, Purpose};
 use crate::state::{Effect, Overlay, Screen, State};
 
@@ -126,7 +129,22 @@ impl State {
             Screen::Connections | Screen::Processes | Screen::Transfers => {}
         }
         words.extend(self.agent_flags.iter().cloned());
+        let past = self.frozen.as_ref().filter(|frozen| frozen.is_past);
+        if past.is_some() {
+            words.extend(self.history_flags.iter().cloned());
+        }
         let mut flag = |name: &str, value: &str| words.push(format!("{name}={value}"));
+        if let Some(past) = past {
+            let at_us = past.update.snapshot.at.wall_us;
+            let time = |us: i64| EventTime::Utc.text(us);
+            match self.screen {
+                Screen::Events => {
+                    flag("--since", &time(at_us.saturating_sub(EVENTS_REACH_US)));
+                    flag("--to", &time(at_us));
+                }
+                _ => flag("--at", &time(at_us)),
+            }
+        }
         if self.has_columns() {
             match self.grouped_by() {
                 Some(field) => {

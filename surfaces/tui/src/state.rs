@@ -78,6 +78,8 @@ pub struct Start {
     pub observed: String,
     /// The flags of `conns` that lead to the same agent.
     pub agent_flags: Vec<String>,
+    /// The flags of `conns` that lead to the same history.
+    pub history_flags: Vec<String>,
     /// The filter.
     pub filter: String,
     /// The order, as of `--sort`.
@@ -183,6 +185,7 @@ pub(crate) enum Overlay {
 pub struct State {
     pub(crate) observed: String,
     pub(crate) agent_flags: Vec<String>,
+    pub(crate) history_flags: Vec<String>,
     pub(crate) keys: KeyMap,
     pub(crate) theme: Theme,
     pub(crate) named: Named,
@@ -253,6 +256,7 @@ impl State {
         let mut state = Self {
             observed: start.observed,
             agent_flags: start.agent_flags,
+            history_flags: start.history_flags,
             keys: start.settings.keys,
             theme: start.settings.theme,
             named: start.named,

@@ -7,7 +7,7 @@ mod lines;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::EventBatch;
+use conns_api::{Bucket, EventBatch, Timeline};
 use conns_core::model::{Class, Connection, Event, EventKind, Known, Moment, Source, Update};
 use conns_fixtures::{connection, established, owner, snapshot, update, with_cookie};
 use conns_print::EventTime;
@@ -17,6 +17,7 @@ use ratatui::backend::TestBackend;
 
 use crate::draw::draw;
 use crate::list::List;
+use crate::past::PastMoment;
 use crate::settings::{Named, Settings};
 use crate::state::{Effect, Screen, Start, State};
 
@@ -33,6 +34,7 @@ fn start() -> Start {
     Start {
         observed: "http://127.0.0.1:7979".to_owned(),
         agent_flags: vec!["--agent=http://127.0.0.1:7979".to_owned()],
+        history_flags: Vec::new(),
         filter: String::new(),
         sort: None,
         columns: None,
@@ -169,4 +171,24 @@ fn some() -> Vec<Connection> {
         made(3, "curl", "[2001:db8:1234:5678:9abc:def0:1234:5678]:51413", Class::Stalled),
         made(4, "sshd", "127.0.0.1:22", Class::Idle),
     ]
+}
+
+/// A time line of minutes around a moment, of which no agent sampled the first ten.
+fn line(at_us: i64) -> Timeline {
+    let first = at_us - at_us.rem_euclid(60_000_000) - 30 * 60_000_000;
+    let bucket = |minute: i64| {
+        let from_us = first + minute * 60_000_000;
+        let sampled_us = if minute < 10 { 0 } else { 60_000_000 };
+        let known = |count: i64| (minute >= 10).then(|| count.unsigned_abs());
+        Bucket {
+            from_us,
+            to_us: from_us + 60_000_000,
+            sampled_us,
+            open: known(minute),
+            problems: known(minute % 2),
+            ended: known(7),
+            failed: known(0),
+        }
+    };
+    Timeline { step_us: 60_000_000, buckets: (0..60).map(bucket).collect(), is_cut: false }
 }

@@ -359,8 +359,8 @@ interface TransfersAnswer {
 }
 
 /** The connections of the transfer service. */
-export async function transfers(): Promise<Part> {
-    const { transfers, losses, snapshot } = await get<TransfersAnswer>("/api/v1/transfers");
+export async function transfers(parameters: { [name: string]: string }): Promise<Part> {
+    const { transfers, losses, snapshot } = await get<TransfersAnswer>("/api/v1/transfers", parameters);
     return { rows: transfers.map((record) => [String(record["connection_id"]), withFirst(TRANSFERS, record)]), losses, snapshot };
 }
 

@@ -286,10 +286,10 @@ class Page {
                 this.list = new EventList({ filter, fields, at }, sort, this.list);
                 break;
             case "streams":
-                this.list = new WholeList(async () => await streams({ filter }), sort);
+                this.list = new WholeList(async () => await streams({ filter, at }), sort);
                 break;
             case "transfers":
-                this.list = new WholeList(transfers, sort);
+                this.list = new WholeList(async () => await transfers({ at }), sort);
                 break;
         }
     }

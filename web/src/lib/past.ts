@@ -6,6 +6,9 @@ import type { Bucket, Timeline } from "./types.ts";
 export const MINUTE = 60;
 export const HOUR = 3600;
 
+/** How far before a moment the API searches its events, seconds. */
+export const EVENTS_REACH = 24 * HOUR;
+
 /** Most parts of the time line. */
 export const BUCKETS = 120;
 

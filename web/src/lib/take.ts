@@ -1,6 +1,7 @@
 // What is shown, to be taken away: as CSV, as JSON, as a line of text, and as the `conns` command that gives it.
 
 import type { Question } from "./address.ts";
+import { EVENTS_REACH } from "./past.ts";
 import type { Record_, Value } from "./types.ts";
 
 /** A cell of CSV (RFC 4180); what a spreadsheet would take for a formula begins with an apostrophe. */
@@ -29,6 +30,11 @@ export function word(text: string): string {
     return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+/** A moment, seconds since 1970, as the command line reads it. */
+function written(seconds: number): string {
+    return new Date(seconds * 1000).toISOString();
+}
+
 /** The command of `conns` that shows the same. `filter` is the whole filter, that of hidden loopback included. */
 export function command(question: Question, filter: string, columns: string[], agent: string): string {
     const words = ["conns", "--agent", agent];
@@ -48,9 +54,10 @@ export function command(question: Question, filter: string, columns: string[], a
         default:
             break;
     }
-    const isStream = question.view === "streams" || question.view === "transfers";
-    if (question.at !== "" && question.view !== "events" && !isStream) {
-        words.push("--at", new Date(Number(question.at) * 1000).toISOString());
+    if (question.at !== "" && question.view === "events") {
+        words.push("--since", written(Number(question.at) - EVENTS_REACH), "--to", written(Number(question.at)));
+    } else if (question.at !== "") {
+        words.push("--at", written(Number(question.at)));
     }
     const isList = question.view === "connections" || question.view === "listeners";
     if (isList && question.group !== "") {

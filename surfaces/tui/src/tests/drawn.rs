@@ -1,6 +1,7 @@
 //! Pictures of states at several sizes, and what must hold in each.
 
 use conns_core::model::{Ability, AbilityKind, Cost, Loss, LossCause, Missing};
+use conns_fixtures::{published, transfer};
 use insta::assert_snapshot;
 use ratatui::style::Color;
 
@@ -38,6 +39,32 @@ fn other_screens() {
     assert_snapshot!("streams", session.text());
     session.press("6");
     assert_snapshot!("transfers", session.text());
+}
+
+#[test]
+fn the_past_with_its_time_line() {
+    let mut session = Session::new((140, 12));
+    session.update(some());
+    session.press("[");
+    let at_us = session.state.wanted_us.unwrap();
+    let at = Moment { monotonic_us: 1, wall_us: at_us };
+    let mut publisher = made(5, "nginx", "10.0.0.7:51000", Class::Healthy);
+    publisher.application = published("street");
+    let mut then = update(snapshot(1, at, vec![some().remove(0), publisher]));
+    then.transfers = [transfer()].into();
+    let read =
+        PastMoment { update: Arc::new(then), events: Vec::new(), time_line: Ok(line(at_us)) };
+    session.state.past(at_us, Ok(read));
+    session.settle();
+    assert_snapshot!("past", session.text());
+    session.press("5");
+    assert_snapshot!("past-streams", session.text());
+    session.press("6");
+    assert_snapshot!("past-transfers", session.text());
+    session.press("]");
+    assert!(session.text().contains("no transfer"), "{}", session.text());
+    session.press("5");
+    assert!(session.text().contains("no media stream"), "{}", session.text());
 }
 
 #[test]

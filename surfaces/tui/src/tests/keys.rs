@@ -2,11 +2,8 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use conns_api::{Bucket, Timeline};
-
 use super::*;
 use crate::keys::{BINDINGS, markdown};
-use crate::past::PastMoment;
 
 fn click(session: &mut Session, column: u16, row: u16) {
     let kind = MouseEventKind::Down(MouseButton::Left);
@@ -149,6 +146,33 @@ fn what_is_shown_is_written_or_named_as_a_command() {
 }
 
 #[test]
+fn the_command_of_the_past_names_its_moment() {
+    let mut start = start();
+    start.agent_flags.clear();
+    start.history_flags = vec!["--history=/a b".to_owned()];
+    let mut session = Session::of(start, (140, 20));
+    session.update(some());
+    let live = "conns --sort=process,pid,local,remote";
+    assert_eq!(session.state.command(), live);
+    session.press("[");
+    let at_us = session.state.wanted_us.unwrap();
+    let at = Moment { monotonic_us: 1, wall_us: at_us };
+    let then = Arc::new(update(snapshot(1, at, some())));
+    let read = PastMoment { update: then, events: Vec::new(), time_line: Ok(line(at_us)) };
+    session.state.past(at_us, Ok(read));
+    session.settle();
+    let of = "'--history=/a b' --at=2026-11-26T10:21:11.000000Z";
+    assert_eq!(session.state.command(), format!("conns {of} --sort=process,pid,local,remote"));
+    session.press("5");
+    assert_eq!(session.state.command(), format!("conns streams {of}"));
+    session.press("4");
+    let since = "--since=2026-11-25T10:21:11.000000Z --to=2026-11-26T10:21:11.000000Z";
+    assert_eq!(session.state.command(), format!("conns events '--history=/a b' {since}"));
+    session.press("1]");
+    assert_eq!(session.state.command(), live);
+}
+
+#[test]
 fn columns_are_chosen_and_the_order_is_underlined() {
     let mut session = Session::new((120, 20));
     session.update(some());
@@ -230,26 +254,6 @@ fn steps_go_into_the_history_and_back_to_the_present() {
     session.state.past(latest_us - 3_600_000_000, Err("no agent sampled then".to_owned()));
     session.settle();
     assert!(session.text().contains("no agent sampled then") && session.state.frozen.is_none());
-}
-
-/// A time line of minutes around a moment, of which no agent sampled the first ten.
-fn line(at_us: i64) -> Timeline {
-    let first = at_us - at_us.rem_euclid(60_000_000) - 30 * 60_000_000;
-    let bucket = |minute: i64| {
-        let from_us = first + minute * 60_000_000;
-        let sampled_us = if minute < 10 { 0 } else { 60_000_000 };
-        let known = |count: i64| (minute >= 10).then(|| count.unsigned_abs());
-        Bucket {
-            from_us,
-            to_us: from_us + 60_000_000,
-            sampled_us,
-            open: known(minute),
-            problems: known(minute % 2),
-            ended: known(7),
-            failed: known(0),
-        }
-    };
-    Timeline { step_us: 60_000_000, buckets: (0..60).map(bucket).collect(), is_cut: false }
 }
 
 #[test]

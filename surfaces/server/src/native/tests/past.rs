@@ -1,11 +1,12 @@
 //! The past over HTTP: what was open at a moment, in the shapes of the present.
 
 use conns_core::model::{EventKind, Moment};
+use conns_fixtures::transfer;
 use conns_history::{History, HistoryReader, ReadAccess};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::scene::{Machine, established, listener};
+use super::scene::{Machine, Sketch, established, listener};
 
 const MIB: u64 = 1 << 20;
 /// When the first sample was, seconds.
@@ -119,6 +120,38 @@ async fn lists_of_a_moment_have_what_was_open_then() {
     assert_eq!(verdict["verdict"]["verdict"], one["connection"]["verdict"]);
     let other = client.get(&format!("/api/v1/connections/{id}?at={}", at + 100)).await;
     assert_eq!(other.status, 404, "{}", other.text());
+}
+
+#[tokio::test]
+async fn streams_and_transfers_of_a_moment_are_those_of_then() {
+    let mut kept = Kept::new();
+    let street = Sketch { stream: Some("street"), ..established(1935, 10, "nginx") };
+    let publisher = kept.machine.open(street);
+    kept.machine.transfers = vec![transfer()];
+    kept.pass(100);
+    kept.machine.end(publisher, 77);
+    kept.machine.transfers.clear();
+    kept.pass(100);
+    let client = kept.machine.client();
+    let at = FIRST_S + 90;
+    let then = client.json(&format!("/api/v1/streams?at={at}")).await;
+    let streams = then["streams"].as_array().unwrap();
+    assert_eq!((streams.len(), &streams[0]["name"]), (1, &json!("street")));
+    assert_eq!(streams[0]["server"], json!({ "process": "nginx", "pid": 10 }));
+    assert_eq!(streams[0]["publishers"][0]["local"], "10.0.0.5:1935");
+    let other = client.json(&format!("/api/v1/streams?at={at}&filter=curl")).await;
+    assert_eq!(other["streams"], json!([]));
+    let then = client.json(&format!("/api/v1/transfers?at={at}")).await;
+    assert_eq!(then["transfers"], json!([transfer()]));
+    assert_eq!(then["snapshot"]["at_us"], at * 1_000_000);
+    for path in ["streams", "transfers"] {
+        for at in [String::new(), format!("?at={}", FIRST_S + 190)] {
+            let answer = client.json(&format!("/api/v1/{path}{at}")).await;
+            assert_eq!(answer[path], json!([]), "{path}{at}");
+        }
+        let refused = client.get(&format!("/api/v1/{path}?at={}", FIRST_S - 1000)).await;
+        assert_eq!(refused.json()["error"]["code"], "not-kept");
+    }
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ use conns_core::model::{
     Ability, AbilityKind, AcceptQueue, Class, CloseReason, Closed, ClosedConnection, Closer,
     Connection, Cost, Direction, Event, EventKind, EventLog, Health, Known, Loss, LossCause,
     Moment, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketMemory, Source, State, Stats,
-    Unknown, Update,
+    Transfer, Unknown, Update,
 };
-use conns_fixtures::{NETNS, Tcp, known, snapshot, with_cookie};
+use conns_fixtures::{NETNS, Tcp, known, published, snapshot, with_cookie};
 use conns_history::HistoryReader;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
@@ -41,6 +41,8 @@ pub(super) struct Sketch {
     pub(super) owners: Known<Vec<(u32, String)>>,
     pub(super) rates: Option<Rates>,
     pub(super) class: Class,
+    /// The stream that is published on it.
+    pub(super) stream: Option<&'static str>,
 }
 
 /// An established connection of `process`, of which the bytes and round trip are known.
@@ -55,6 +57,7 @@ pub(super) fn established(port: u16, pid: u32, process: &str) -> Sketch {
         owners: known(vec![(pid, process.to_owned())]),
         rates: Some(Rates { out_bytes_per_s: 10.5, in_bytes_per_s: 0.0 }),
         class: Class::Healthy,
+        stream: None,
     }
 }
 
@@ -109,6 +112,9 @@ impl Sketch {
         };
         made.overflows =
             self.queue.map_or(Known::NotApplicable, |(_, _, drops)| known(drops.into()));
+        if let Some(name) = self.stream {
+            made.application = published(name);
+        }
         made.direction = known(Direction::Outbound);
         made.verdict.class = self.class;
         made.verdict.confidence_percent = 80;
@@ -138,6 +144,8 @@ pub(super) struct Machine {
     pub(super) failing: Option<Box<str>>,
     /// Whether it answers in SQL.
     pub(super) sql: bool,
+    /// Its transfers to other hosts.
+    pub(super) transfers: Vec<Transfer>,
     /// The history that it keeps.
     pub(super) history: Option<Arc<HistoryReader>>,
     now_us: Arc<AtomicU64>,
@@ -160,6 +168,7 @@ impl Machine {
             there: Vec::new(),
             closed: Vec::new(),
             sql: true,
+            transfers: Vec::new(),
             history: None,
             closed_kept: 100,
             complete_since: 0,
@@ -283,6 +292,7 @@ impl Machine {
             snapshot: Arc::new(snapshot),
             closed: self.closed.clone().into(),
             closed_complete_since: self.complete_since,
+            transfers: self.transfers.clone().into(),
             health: Health {
                 started: self.at(0),
                 interval_us: SECOND_US,
