@@ -49,7 +49,7 @@ fn ended(number: u64, second: u64) -> Connection {
 fn history() -> Result<(TempDir, String)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("history.db");
-    let mut history = History::open(&path, 16 * MIB, |_, _| "[]".to_owned(), at(0))?.history;
+    let mut history = History::open(&path, 16 * MIB, at(0))?.history;
     let mut serial = 0;
     for second in 0..SECONDS {
         let mut log = EventLog::after(1, serial);
