@@ -17,8 +17,8 @@ use crate::flags::{AgentFlags, Colour};
 use crate::kept::kept;
 use crate::{agent, terminal, when};
 
-/// Runs `history`.
-pub(crate) fn run(flags: &HistoryFlags, agent_flags: &AgentFlags) -> Result<(), Failure> {
+/// Runs `history`; true if the answer is incomplete.
+pub(crate) fn run(flags: &HistoryFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
     match &flags.command {
         Some(HistoryCommand::Export(_)) if agent::is_remote(agent_flags, None) => {
             let why = "`conns history export` reads a file of this machine; rows of an agent elsewhere are written by \
@@ -38,6 +38,7 @@ pub(crate) fn run(flags: &HistoryFlags, agent_flags: &AgentFlags) -> Result<(), 
                 HistoryFormat::Table => print(&place, &status),
                 HistoryFormat::Json => print_json(&status),
             }
+            .map(|()| false)
         }
     }
 }

@@ -82,7 +82,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Top(top)) => top::run(top, &flags.agent)?,
         Some(Command::Streams(streams)) => return streams::run(streams, &flags.agent),
         Some(Command::Sql(sql)) => return sql::run(sql, &flags.agent),
-        Some(Command::History(history)) => history::run(history, &flags.agent)?,
+        Some(Command::History(history)) => return history::run(history, &flags.agent),
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
         Some(Command::Serve(serve)) => serve::run(serve, &flags.agent.file)?,

@@ -8,7 +8,7 @@ use conns_api::{
     is_problem, read_sql,
 };
 use conns_client::Remote;
-use conns_core::model::{Ability, Loss, LossCause, Source, Update};
+use conns_core::model::{Ability, Loss, Source, Update};
 use conns_history::{
     BoundedTables, Cell, KeptTables, PastError, QueryBounds, ReadRow, Session, Times, condition,
     events_before, events_in, timeline, update_at, verdicts_in,
@@ -72,7 +72,9 @@ pub(crate) fn open(
     asked: Asked,
 ) -> Result<Box<dyn Agent>, Failure> {
     let from = match agent::remote(agent_flags, None)? {
-        Some(remote) => From::Elsewhere(Elsewhere(Box::new(remote))),
+        Some(remote) => {
+            From::Elsewhere(Elsewhere { remote: Box::new(remote), damaged: Vec::new() })
+        }
         None => From::Here(kept(kept_flags)?.map_err(Failure::NoAnswer)?),
     };
     Ok(Box::new(PastAgent { from, asked }))
@@ -129,12 +131,10 @@ impl Agent for PastAgent {
             }
             Asked::Verdicts(times) | Asked::Ended(times) => events_in(kept, times),
         };
-        let (mut events, has_more) = read.map_err(unavailable)?;
+        let (mut events, losses) = read.map_err(unavailable)?;
         let connections = events.iter().map(|event| &event.connection);
         let mut is_asked = asked_for(ask, connections)?.into_iter();
         events.retain(|_| is_asked.next() == Some(true));
-        let omitted = has_more.then(|| Loss::one(Source::History, LossCause::EventsForgotten));
-        let losses = omitted.into_iter().collect();
         Ok(Box::new(OneBatch(Some(EventBatch { events, losses, has_more: false, is_last: true }))))
     }
 
@@ -149,7 +149,7 @@ impl Agent for PastAgent {
                 let mut kept = BoundedTables::new(Arc::clone(session), own_netns, MAX_TIME);
                 timeline(&mut kept, times, buckets, &is_problem).map_err(unavailable)
             }
-            From::Elsewhere(Elsewhere(remote)) => remote.timeline(times, buckets),
+            From::Elsewhere(Elsewhere { remote, .. }) => remote.timeline(times, buckets),
         }
     }
 }
@@ -176,7 +176,10 @@ impl Events for OneBatch {
 }
 
 /// The history of an agent elsewhere, which answers in SQL.
-struct Elsewhere(Box<Remote>);
+struct Elsewhere {
+    remote: Box<Remote>,
+    damaged: Vec<Loss>,
+}
 
 impl KeptTables for Elsewhere {
     fn rows(
@@ -191,8 +194,13 @@ impl KeptTables for Elsewhere {
             let offset = page * most;
             let sql =
                 format!("select * from {table} where {condition} limit {most} offset {offset}");
-            let text = self.0.sql(&sql, most).map_err(|error| error.to_string())?;
-            let (answer, _) = read_sql(&text)?;
+            let text = self.remote.sql(&sql, most).map_err(|error| error.to_string())?;
+            let (answer, losses) = read_sql(&text)?;
+            // Others are of its latest snapshot, and each page has those of the pages before.
+            let is_new =
+                |loss: &Loss| loss.source == Source::History && !self.damaged.contains(loss);
+            let new: Vec<Loss> = losses.into_iter().filter(is_new).collect();
+            self.damaged.extend(new);
             for row in &answer.rows {
                 each(&|name| {
                     let place = answer.columns.iter().position(|column| column == name);
@@ -204,6 +212,10 @@ impl KeptTables for Elsewhere {
             }
         }
         Ok(())
+    }
+
+    fn damaged(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.damaged)
     }
 }
 

@@ -8,7 +8,7 @@ use conns_api::{
     Ask, Pace, Stamp, View, next_update, read_sql, sql_keys, write_sql, write_sql_rows,
 };
 use conns_client::Remote;
-use conns_core::model::Update;
+use conns_core::model::{Loss, Update};
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_history::{Cell, QueryAnswer, QueryBounds, QueryError, Table, query, tables_read};
@@ -50,9 +50,11 @@ pub(crate) fn run(flags: &SqlFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
     };
     let bounds = QueryBounds { rows, time: MAX_TIME, bytes: usize::MAX };
     let answer = query(&all_tables(&update, &kept), &sql, bounds)?;
-    print(flags, &answer, &update)?;
+    let mut losses = update.snapshot.losses.clone();
+    losses.extend(kept.iter().flat_map(|session| session.losses()));
+    print(flags, &answer, &losses, &update)?;
     report_more(&answer)?;
-    Ok(report_losses(&update.snapshot.losses) || answer.has_more)
+    Ok(report_losses(&losses) || answer.has_more)
 }
 
 /// Prints the answer of an agent elsewhere, which has the kept tables there.
@@ -66,13 +68,10 @@ fn answered_there(flags: &SqlFlags, remote: &mut Remote, sql: &str) -> Result<bo
         Failure::NoAnswer(format!("cannot read the answer of the agent: {error}"))
     })?;
     if flags.output != SqlFormat::Json {
-        print(flags, &answer, &Update::default())?;
-    }
-    for loss in &losses {
-        writeln!(std::io::stderr(), "conns: {}", printable(loss.into()))?;
+        print(flags, &answer, &losses, &Update::default())?;
     }
     report_more(&answer)?;
-    Ok(!losses.is_empty() || answer.has_more)
+    Ok(report_losses(&losses) || answer.has_more)
 }
 
 fn report_more(answer: &QueryAnswer) -> Result<(), Failure> {
@@ -129,7 +128,12 @@ fn update(flags: &SqlFlags, agent_flags: &AgentFlags) -> Result<Arc<Update>, Fai
     Ok(next_update(&mut *updates)?)
 }
 
-fn print(flags: &SqlFlags, answer: &QueryAnswer, update: &Update) -> Result<(), Failure> {
+fn print(
+    flags: &SqlFlags,
+    answer: &QueryAnswer,
+    losses: &[Loss],
+    update: &Update,
+) -> Result<(), Failure> {
     let mut out = terminal::stdout();
     match flags.output {
         SqlFormat::Table => {
@@ -162,8 +166,7 @@ fn print(flags: &SqlFlags, answer: &QueryAnswer, update: &Update) -> Result<(), 
             csv_table(&mut out, !flags.no_header, keys.iter().map(String::as_str), rows)?;
         }
         SqlFormat::Json => {
-            let (losses, stamp) = (&update.snapshot.losses, Stamp::from(&*update.snapshot));
-            write_sql(&mut out, answer, losses, &stamp)?;
+            write_sql(&mut out, answer, losses, &Stamp::from(&*update.snapshot))?;
         }
         SqlFormat::Jsonl => {
             write_sql_rows(&mut out, answer, b"\n")?;
@@ -199,5 +202,5 @@ fn print_tables(flags: &SqlFlags, tables: &[Arc<dyn Table>]) -> Result<(), Failu
         rows: rows.collect(),
         has_more: false,
     };
-    print(flags, &answer, &Update::default())
+    print(flags, &answer, &[], &Update::default())
 }

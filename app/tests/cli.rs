@@ -18,6 +18,7 @@ mod cli {
     pub(crate) mod formats;
     pub(crate) mod golden;
     pub(crate) mod groups;
+    pub(crate) mod history;
     pub(crate) mod hostile;
     pub(crate) mod link;
     pub(crate) mod namespaces;
@@ -53,6 +54,7 @@ fn main() -> std::process::ExitCode {
         formats::TESTS,
         choosing::TESTS,
         groups::TESTS,
+        history::TESTS,
         namespaces::TESTS,
         screen::TESTS,
         watch::TESTS,

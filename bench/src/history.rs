@@ -4,6 +4,8 @@
 //! The connections are made up, with the spread that those of a busy server have: few processes, some thousand remote addresses,
 //! ports in order, times and bytes over several magnitudes. They are written a second at a time, without waiting for the clock.
 
+mod open;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -205,6 +207,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let memory = memory_of_writer(plan, &folder.path().join("memory.db"))?;
     let kept = write_history(plan, &path)?;
     eprintln!("{} rows are kept; writing the ordinary table", kept.rows);
+    let open = open::run(folder.path())?;
     let plain_path = folder.path().join("plain.db");
     let plain = write_plain(plan, &path, &plain_path)?;
     let hour = plan.rate * 3600;
@@ -263,7 +266,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         });
         races.push((*name, ours.get(2).copied(), theirs.transpose()?));
     }
-    let text = markdown(&machine, plan, &kept, memory, &plain, &races, started.elapsed());
+    let text = markdown(&machine, plan, (&kept, memory, &open), &plain, &races, started.elapsed());
     print!("{text}");
     let stem = plan.out.join(format!("{}-history", machine.stamp()));
     crate::run::write(&stem, &[("md", text)])
@@ -412,8 +415,7 @@ fn owned(scan: &dyn Scan, column: usize) -> anyhow::Result<Cell<'static>> {
 fn markdown(
     machine: &Machine,
     plan: &Plan,
-    kept: &Written,
-    memory: u64,
+    (kept, memory, open): (&Written, u64, &[(&str, Written)]),
     plain: &Written,
     races: &[(&str, Option<Duration>, Option<Duration>)],
     took: Duration,
@@ -447,7 +449,12 @@ fn markdown(
         plain.rows, plain.bytes_of_row(), plain.us_of_row(),
         kept.bytes_of_row() / plain.bytes_of_row(), kept.us_of_row() / plain.us_of_row(),
     ));
-    text.push_str("| query | history, median ms | ordinary table, ms | ÷ |\n|---|--:|--:|--:|\n");
+    text.push_str("| sample of an open connection that carries | rows | bytes a row | CPU µs a row |\n|---|--:|--:|--:|\n");
+    for (name, written) in open {
+        let (bytes, us) = (written.bytes_of_row(), written.us_of_row());
+        text.push_str(&format!("| {name} | {} | {bytes:.1} | {us:.2} |\n", written.rows));
+    }
+    text.push_str("\n| query | history, median ms | ordinary table, ms | ÷ |\n|---|--:|--:|--:|\n");
     for (name, ours, theirs) in races {
         let ms = |time: &Duration| time.as_secs_f64() * 1e3;
         let cell = |time: Option<f64>, none: &str, digits| {

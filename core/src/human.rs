@@ -18,6 +18,13 @@ pub fn duration(us: u64) -> String {
     }
 }
 
+/// A time in UTC, to the second, given in microseconds since 1970-01-01 UTC: `2026-11-28T14:03:00Z`.
+#[must_use]
+pub fn date(us: i64) -> String {
+    let time = jiff::Timestamp::from_microsecond(us);
+    time.map_or_else(|_| us.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 /// Bytes in decimal units: `512B`, `1.45kB`, `33.1MB`.
 #[must_use]
 pub fn bytes(count: u64) -> String {

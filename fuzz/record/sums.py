@@ -46,7 +46,10 @@ def main():
         for count, groups in ((0, 0), (0, 1), (1, 2), (6, 3), (6, 40))
         for other in (0, 1)
     ):
-        (folder / f"sums-{number}").write_bytes(sums(texts[:count], groups, other))
+        plain = sums(texts[:count], groups, other)
+        (folder / f"sums-{number}").write_bytes(plain)
+        # Format 2: how many parts are missing.
+        (folder / f"sums-{number}-2").write_bytes(plain + varint(number * 100))
 
 
 main()

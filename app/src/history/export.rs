@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use conns_history::{Cell, ColumnKind, Scan, Table, Times, kept_tables};
+use conns_core::model::Loss;
+use conns_history::{Cell, ColumnKind, Scan, Table, Times, has_part, kept_tables};
 use conns_print::csv_table;
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
@@ -14,16 +15,17 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, report_losses};
 use crate::flags::history::{ExportFlags, ExportFormat};
 use crate::kept::kept;
 
 /// Rows of a row group: what is in memory at once.
 const GROUP_ROWS: usize = 65_536;
 
-/// Runs `history export`.
-pub(super) fn run(flags: &ExportFlags) -> Result<(), Failure> {
-    let tables = kept_tables(&kept(&flags.kept)?);
+/// Runs `history export`; true if rows are missing.
+pub(super) fn run(flags: &ExportFlags) -> Result<bool, Failure> {
+    let kept = kept(&flags.kept)?;
+    let tables = kept_tables(&kept);
     let table = tables.iter().find(|table| table.name() == flags.table).ok_or_else(|| {
         let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
         Failure::Usage(format!(
@@ -52,7 +54,9 @@ pub(super) fn run(flags: &ExportFlags) -> Result<(), Failure> {
     };
     written.map_err(|error| {
         Failure::NoAnswer(format!("cannot write {}: {error}", flags.file.display()))
-    })
+    })?;
+    let losses: Vec<Loss> = kept.iter().flat_map(|session| session.losses()).collect();
+    Ok(report_losses(&losses))
 }
 
 fn output(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
@@ -64,7 +68,7 @@ fn output(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
     Ok(Box::new(BufWriter::new(file)))
 }
 
-/// The rows within the times.
+/// The rows that have a part in the times.
 struct Rows<'a> {
     scan: Box<dyn Scan + 'a>,
     table: &'a Arc<dyn Table>,
@@ -75,13 +79,7 @@ impl Rows<'_> {
     /// Goes to the next row; false if there is none.
     fn next(&mut self) -> io::Result<bool> {
         while self.scan.next().map_err(io::Error::other)? {
-            let mut is_within = true;
-            for column in self.table.time_columns() {
-                if let Cell::Integer(us) = self.scan.cell(*column).map_err(io::Error::other)? {
-                    is_within &= (self.times.from_us..=self.times.to_us).contains(&us);
-                }
-            }
-            if is_within {
+            if has_part(&**self.table, &*self.scan, self.times).map_err(io::Error::other)? {
                 return Ok(true);
             }
         }

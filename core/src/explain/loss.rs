@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::human::{bytes, duration};
+use crate::human::{bytes, date, duration};
 use crate::model::{
     CaptureFault, DroppedEvents, Fallback, Loss, LossCause, OtherFamily, PortableFault,
 };
@@ -213,6 +213,19 @@ impl LossCause {
                 format!(
                     "the history is not kept: {error}; free space, or set `history.path` or `history.size = 0`"
                 )
+            }
+            Self::HistoryDamaged { table, from_us, to_us, error } => {
+                let (from, to) = (date(*from_us), date(*to_us));
+                match error {
+                    Some(error) => format!(
+                        "{COUNT} rows of `{table}` from {from} to {to} are missing, because the file of the history is \
+                         damaged: {error}; check the disk"
+                    ),
+                    None => format!(
+                        "{COUNT} periods of `{table}` from {from} to {to} lack a part of their sums, because the file of \
+                         the history is damaged; check the disk"
+                    ),
+                }
             }
             Self::Reported { template, .. } => template.to_string(),
         }

@@ -339,6 +339,17 @@ pub enum LossCause {
         /// The last error.
         error: Box<str>,
     },
+    /// Rows of a table of the history, or periods of its sums, that are damaged in its file.
+    HistoryDamaged {
+        /// The table.
+        table: Box<str>,
+        /// The earliest time of what is damaged, microseconds since 1970-01-01 UTC.
+        from_us: i64,
+        /// The latest.
+        to_us: i64,
+        /// What is wrong with the last rows; `None` of periods, which lack only a part of their sums.
+        error: Option<Box<str>>,
+    },
     /// A cause reported by another version of `conns`, or by a test.
     Reported {
         /// Its kind.
@@ -499,7 +510,9 @@ impl LossCause {
             | Self::ClosedListFull { .. } => LossKind::BoundReached,
             Self::Capture { fault, .. } => fault.kind(),
             Self::LinkServerEnded { .. } => LossKind::ServiceEnded,
-            Self::HistoryNotWritten { .. } => LossKind::FileUnreadable,
+            Self::HistoryNotWritten { .. } | Self::HistoryDamaged { .. } => {
+                LossKind::FileUnreadable
+            }
             Self::Reported { kind, .. } => *kind,
         }
     }
@@ -519,6 +532,9 @@ impl LossCause {
                 fault == other
             }
             (Self::Capture { fault, .. }, Self::Capture { fault: other, .. }) => fault == other,
+            (Self::HistoryDamaged { table, .. }, Self::HistoryDamaged { table: other, .. }) => {
+                table == other
+            }
             _ => self == other,
         }
     }

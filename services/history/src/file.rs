@@ -11,7 +11,7 @@ pub(crate) mod sums;
 
 use std::fs::File;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 
 pub(crate) use budget::{Budget, Space};
 pub use open::{HistoryError, ReadAccess, SetAside};
@@ -25,9 +25,9 @@ const PAGE_BYTES: i64 = 4096;
 pub(crate) const MERGED_BLOCKS: usize = 64;
 /// Rows of a block that is not merged any more, and from which on blocks are merged.
 pub(crate) const FULL_ROWS: usize = 16_384;
-/// Bytes of rows in memory from which on a block is not merged any more.
+/// Bytes of rows in memory from which on a block is not merged any more: what a reader decodes is bounded.
 const FULL_BYTES: usize = 32 * 1024 * 1024;
-/// The level of blocks that are full.
+/// The level of blocks that are not merged: of those that are full, and of those that are damaged.
 const FULL: i64 = 9;
 
 /// A file that is open for writing.
@@ -94,8 +94,7 @@ pub(crate) fn blocks_since(
 ) -> rusqlite::Result<Vec<ReadRows>> {
     let mut blocks = Vec::new();
     for head in heads(connection, table)?.iter().filter(|head| head.last_us >= from_us) {
-        let read = data(connection, head.id)?.map(|data| ReadRows::read(table, data));
-        blocks.extend(read.and_then(Result::ok));
+        blocks.extend(read(connection, table, head.id)?.and_then(Result::ok));
     }
     Ok(blocks)
 }
@@ -112,10 +111,20 @@ pub(crate) fn first_serials(connection: &Connection) -> rusqlite::Result<sums::S
     Ok([serial(closed?), serial(failed?)])
 }
 
-/// The bytes of a block; `None` if it is not there any more.
-pub(crate) fn data(connection: &Connection, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+/// Reads a block of `table`; `None` if it is not there any more.
+pub(crate) fn read(
+    connection: &Connection,
+    table: KeptTable,
+    id: i64,
+) -> rusqlite::Result<Option<Result<ReadRows, Damaged>>> {
     let mut statement = connection.prepare_cached("select data from blocks where id = ?")?;
-    statement.query_row([id], |row| row.get(0)).optional()
+    match statement.query_row([id], |row| row.get(0)).optional() {
+        Ok(data) => Ok(data.map(|data| ReadRows::read(table, data))),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Ok(Some(Err(Damaged::Bytes("SQLite cannot read its pages"))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes a block whose first row has this serial number.
@@ -155,41 +164,39 @@ fn stored_bytes(data: usize) -> i64 {
     i64::try_from(data + HEAD).unwrap_or(i64::MAX)
 }
 
-/// Merges small blocks of a table, where there are many of one level. Returns how many rows of damaged blocks it removed.
+/// Merges small blocks of a table, where there are many of one level. A damaged block stays as it is until it is the oldest, so that
+/// who asks for its time learns that rows are missing.
 pub(crate) fn merge(
     transaction: &Transaction<'_>,
     budget: &mut Budget,
     table: KeptTable,
-) -> rusqlite::Result<i64> {
-    let mut damaged = 0;
-    loop {
+) -> rusqlite::Result<()> {
+    'runs: loop {
         let heads = heads(transaction, table)?;
-        let Some(run) = run_to_merge(&heads) else { return Ok(damaged) };
-        let Some(Head { level, mut first_serial, .. }) = run.first().copied() else {
-            return Ok(damaged);
-        };
+        let Some(run) = run_to_merge(&heads) else { return Ok(()) };
+        let Some(Head { level, first_serial, .. }) = run.first() else { return Ok(()) };
         let mut rows = Rows::new(table);
-        for head in run {
-            // Few rows with much text are a block that is full, so that what a reader decodes is bounded.
-            if rows.bytes() >= FULL_BYTES
-                && let Some(block) = rows.encode()
-            {
-                insert(transaction, budget, table, first_serial, FULL, &block)?;
-                first_serial = head.first_serial;
+        let mut merged = run;
+        for (at, head) in run.iter().enumerate() {
+            let block = read(transaction, table, head.id)?;
+            let appended = block.map(|block| block.and_then(|block| rows.append(&block)));
+            if let Some(Err(Damaged::Format(_) | Damaged::Bytes(_))) = appended {
+                let sql = "update blocks set level = ? where id = ?";
+                transaction.prepare_cached(sql)?.execute([FULL, head.id])?;
+                continue 'runs;
             }
-            let block = data(transaction, head.id)?;
-            let read = block.map(|data| ReadRows::read(table, data)).transpose();
-            match read.and_then(|block| block.map_or(Ok(()), |block| rows.append(&block))) {
-                Ok(()) => {}
-                Err(Damaged::Format(_) | Damaged::Bytes(_)) => {
-                    budget::note_removed(transaction, table.number(), head.rows, head.last_us)?;
-                    damaged += head.rows;
-                }
+            if rows.bytes() >= FULL_BYTES {
+                merged = run.get(..=at).unwrap_or(run);
+                break;
             }
+        }
+        let is_full = rows.bytes() >= FULL_BYTES;
+        for head in merged {
             remove(transaction, budget, table, head)?;
         }
         if let Some(block) = rows.encode() {
-            insert(transaction, budget, table, first_serial, level + 1, &block)?;
+            let level = if is_full { FULL } else { level + 1 };
+            insert(transaction, budget, table, *first_serial, level, &block)?;
         }
     }
 }

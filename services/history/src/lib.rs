@@ -29,6 +29,6 @@ pub use moments::{
 };
 pub use query::{QueryAnswer, QueryBounds, QueryError, query, tables_read};
 pub use reader::{HistoryReader, HistoryStatus, KeptIn, Session, TableStatus, kept_tables};
-pub use table::{Column, ColumnKind, Scan, Table, Times};
+pub use table::{Column, ColumnKind, Scan, Table, Times, has_part};
 pub use timeline::{Bucket, Timeline, timeline};
 pub use writer::{History, Opened};

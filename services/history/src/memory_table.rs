@@ -10,6 +10,7 @@ pub(crate) struct MemoryTable {
     name: &'static str,
     meaning: &'static str,
     columns: Vec<Column>,
+    times: &'static [usize],
     rows: LazyLock<MadeRows, Make>,
 }
 
@@ -30,8 +31,14 @@ impl MemoryTable {
             name,
             meaning,
             columns: columns.collect(),
+            times: &[],
             rows: LazyLock::new(Box::new(make) as Make),
         }
+    }
+
+    /// The same with these columns of times.
+    pub(crate) fn with_times(self, times: &'static [usize]) -> Self {
+        Self { times, ..self }
     }
 
     fn made(&self) -> &[Vec<Cell<'static>>] {
@@ -54,6 +61,10 @@ impl Table for MemoryTable {
 
     fn estimated_rows(&self) -> u64 {
         100
+    }
+
+    fn time_columns(&self) -> &[usize] {
+        self.times
     }
 
     fn scan(&self, _: Times) -> Result<Box<dyn Scan + '_>, String> {

@@ -5,6 +5,7 @@
 
 mod error;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,8 +18,8 @@ use conns_core::model::{
 use crate::cell::Cell;
 use crate::layers::layer;
 use crate::past::connection;
-use crate::reader::Session;
-use crate::table::{Scan, Times};
+use crate::reader::{Session, by_table};
+use crate::table::{Times, has_part};
 pub use error::{PastError, date};
 
 /// Open connections are kept at least that often: a minute, and some time for a sample that is late.
@@ -48,6 +49,9 @@ pub trait KeptTables {
         each: &mut dyn FnMut(&ReadRow<'_>),
     ) -> Result<(), PastError>;
 
+    /// What is missing from the rows that were read since the last call, because it is damaged.
+    fn damaged(&mut self) -> Vec<Loss>;
+
     /// The inode of the network namespace that lists do not name; `None` if they name all.
     fn own_netns(&self) -> Option<u64> {
         None
@@ -74,6 +78,10 @@ impl KeptTables for Arc<Session> {
         each: &mut dyn FnMut(&ReadRow<'_>),
     ) -> Result<(), PastError> {
         read_rows(self, table, times, None, each)
+    }
+
+    fn damaged(&mut self) -> Vec<Loss> {
+        self.take_damaged()
     }
 
     /// The namespace of this process: the history of this machine is read here.
@@ -109,6 +117,10 @@ impl KeptTables for BoundedTables {
         read_rows(&self.session, table, times, Some(self.until), each)
     }
 
+    fn damaged(&mut self) -> Vec<Loss> {
+        self.session.take_damaged()
+    }
+
     fn own_netns(&self) -> Option<u64> {
         self.own_netns
     }
@@ -130,12 +142,8 @@ fn read_rows(
     let table = table.ok_or_else(|| PastError::Read("there is no such table".to_owned()))?;
     let places: HashMap<&str, usize> =
         table.columns().iter().enumerate().map(|(at, c)| (c.name.as_str(), at)).collect();
-    let time = |name: &str| places.get(name).copied();
-    let (first, last) = match time("at_us") {
-        Some(at) => (Some(at), Some(at)),
-        None => (time("from_us"), time("to_us")),
-    };
     let mut scan = table.scan(times)?;
+    let unreadable = RefCell::new(None);
     for read in 0_usize.. {
         if read.is_multiple_of(ROWS_A_CHECK) && is_late() {
             return Err(PastError::TooCostly);
@@ -143,31 +151,20 @@ fn read_rows(
         if !scan.next()? {
             break;
         }
-        if has_part(&*scan, (first, last), times)? {
+        if has_part(&**table, &*scan, times)? {
             each(&|name| {
-                let cell = places.get(name).map(|at| scan.cell(*at));
-                // A block that is damaged failed above, with its first column.
-                cell.and_then(Result::ok).unwrap_or(Cell::Null)
+                let cell = places.get(name).map_or(Ok(Cell::Null), |at| scan.cell(*at));
+                cell.unwrap_or_else(|error| {
+                    unreadable.replace(Some(error));
+                    Cell::Null
+                })
             });
+            if let Some(error) = unreadable.take() {
+                return Err(error.into());
+            }
         }
     }
     Ok(())
-}
-
-/// Whether a row has a part in `times`; the places are those of the columns of its first and last moment.
-fn has_part(
-    scan: &dyn Scan,
-    (first, last): (Option<usize>, Option<usize>),
-    times: Times,
-) -> Result<bool, String> {
-    let time = |at: Option<usize>| -> Result<Option<i64>, String> {
-        Ok(match at.map(|at| scan.cell(at)).transpose()? {
-            Some(Cell::Integer(us)) => Some(us),
-            _ => None,
-        })
-    };
-    Ok(time(first)?.is_none_or(|first| first <= times.to_us)
-        && time(last)?.is_none_or(|last| last >= times.from_us))
 }
 
 /// What identifies a connection in kept rows. Peers of one UDP socket differ in their remote ends only.
@@ -273,10 +270,9 @@ pub fn update_at(kept: &mut dyn KeptTables, at_us: i64) -> Result<Update, PastEr
         })?;
     }
     let connections: Vec<Connection> = found.into_values().flatten().collect();
-    let mut update = update(at_us, connections);
-    update.transfers = transfers(kept, before)?.into();
-    Arc::make_mut(&mut update.snapshot).losses.append(&mut losses);
-    Ok(update)
+    let transfers = transfers(kept, before)?.into();
+    losses.append(&mut by_table(kept.damaged()));
+    Ok(Update { transfers, ..update(at_us, connections, losses) })
 }
 
 /// The connections of the transfer service of the last sample of a time, in order of `connection_id`.
@@ -386,17 +382,23 @@ pub fn verdicts_in(kept: &mut dyn KeptTables, times: Times) -> Result<Update, Pa
         }
     })?;
     connections.extend(running.into_values());
-    Ok(update(times.to_us, connections))
+    Ok(update(times.to_us, connections, by_table(kept.damaged())))
 }
 
-/// What ended or failed in a time, oldest first; true if there is more than an answer can have.
+/// Events of the past, oldest first, and what is missing of them.
+type PastEvents = (Vec<Arc<Event>>, Vec<Loss>);
+
+/// What is missing of events: what is damaged, and what an answer has no room or no time for if there `is_more`.
+fn losses_of_events(kept: &mut dyn KeptTables, is_more: bool) -> Vec<Loss> {
+    let more = is_more.then(|| Loss::one(Source::History, LossCause::EventsForgotten));
+    by_table(kept.damaged()).into_iter().chain(more).collect()
+}
+
+/// What ended or failed in a time, as far as an answer has room for it.
 ///
 /// # Errors
 /// As [`update_at`].
-pub fn events_in(
-    kept: &mut dyn KeptTables,
-    times: Times,
-) -> Result<(Vec<Arc<Event>>, bool), PastError> {
+pub fn events_in(kept: &mut dyn KeptTables, times: Times) -> Result<PastEvents, PastError> {
     sampled(kept, times)?;
     let own_netns = kept.own_netns();
     let mut events = Vec::new();
@@ -409,7 +411,7 @@ pub fn events_in(
             }
         })?;
     }
-    Ok((shared(kept, events, 0)?, has_more))
+    shared(kept, events, 0, has_more)
 }
 
 /// The event of a row of `closed` or `failed`.
@@ -418,21 +420,30 @@ fn event(row: &ReadRow<'_>, kind: EventKind, own_netns: Option<u64>) -> Option<E
     Some(Event { serial: 0, at, kind, connection: connection(row, own_netns)? })
 }
 
-/// Events in the order of their times without the first `omitted`, numbered, with what their connections carried.
+/// Events in the order of their times without the first `omitted`, numbered, with what their connections carried as far as that can
+/// be read in time. `is_cut`: there are more.
 fn shared(
     kept: &mut dyn KeptTables,
     mut events: Vec<Event>,
     omitted: usize,
-) -> Result<Vec<Arc<Event>>, PastError> {
+    is_cut: bool,
+) -> Result<PastEvents, PastError> {
     events.sort_by_key(|event| event.at.wall_us);
     events.drain(..omitted);
-    add_layers(kept, &mut events)?;
+    let is_late = match add_layers(kept, &mut events) {
+        Ok(()) => false,
+        Err(PastError::TooCostly) => true,
+        Err(error) => return Err(error),
+    };
     let numbered = events.into_iter().zip(1..);
-    Ok(numbered.map(|(event, serial)| Arc::new(Event { serial, ..event })).collect())
+    let events = numbered.map(|(event, serial)| Arc::new(Event { serial, ..event })).collect();
+    Ok((events, losses_of_events(kept, is_cut || is_late)))
 }
 
-/// Fails where no agent sampled at any moment of a time.
+/// Begins a reading: fails where no agent sampled at any moment of a time.
 fn sampled(kept: &mut dyn KeptTables, times: Times) -> Result<(), PastError> {
+    // What an earlier reading met is not of this one.
+    drop(kept.damaged());
     let mut has_sampled = false;
     let since = Times { from_us: times.from_us.saturating_sub(WRITTEN_WITHIN_US), ..times };
     kept.rows("watched", since, &mut |_| has_sampled = true)?;
@@ -442,7 +453,7 @@ fn sampled(kept: &mut dyn KeptTables, times: Times) -> Result<(), PastError> {
     }
 }
 
-/// The last events of a time that are wanted, at most `limit`, oldest first; true if reading them all takes too long.
+/// The last events of a time that are wanted, at most `limit`, as far as they can be read in time.
 ///
 /// # Errors
 /// As [`update_at`]: an agent sampled at the end of the time.
@@ -451,7 +462,7 @@ pub fn events_before(
     times: Times,
     limit: usize,
     is_wanted: &dyn Fn(&Event) -> bool,
-) -> Result<(Vec<Arc<Event>>, bool), PastError> {
+) -> Result<PastEvents, PastError> {
     sampled(kept, Times { from_us: times.to_us, ..times })?;
     let own_netns = kept.own_netns();
     let mut found: Vec<Event> = Vec::new();
@@ -483,7 +494,7 @@ pub fn events_before(
         (to_us, length_us) = (from_us - 1, length_us.saturating_mul(4));
     }
     let omitted = found.len().saturating_sub(limit);
-    Ok((shared(kept, found, omitted)?, is_cut))
+    shared(kept, found, omitted, is_cut)
 }
 
 /// The times in which an agent sampled, oldest first.
@@ -500,7 +511,7 @@ pub fn periods(kept: &mut dyn KeptTables) -> Result<Vec<Times>, PastError> {
     Ok(periods)
 }
 
-fn update(at_us: i64, mut connections: Vec<Connection>) -> Update {
+fn update(at_us: i64, mut connections: Vec<Connection>, losses: Vec<Loss>) -> Update {
     // Peers of one UDP socket share its id.
     connections.sort_by_cached_key(|one| {
         (one.socket.id, one.socket.remote.map(|end| (end.address, end.port)))
@@ -508,13 +519,7 @@ fn update(at_us: i64, mut connections: Vec<Connection>) -> Update {
     for (connection, serial) in connections.iter_mut().zip(1..) {
         connection.stats.serial = serial;
     }
-    let at = Moment::of_wall(at_us);
-    let snapshot = Snapshot {
-        sequence: 1,
-        machine: Arc::<Machine>::default(),
-        at,
-        connections,
-        losses: Vec::new(),
-    };
+    let (at, machine) = (Moment::of_wall(at_us), Arc::<Machine>::default());
+    let snapshot = Snapshot { sequence: 1, machine, at, connections, losses };
     Update { snapshot: Arc::new(snapshot), ..Update::default() }
 }

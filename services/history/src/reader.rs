@@ -4,9 +4,11 @@ mod rows;
 mod status;
 mod sums;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use conns_core::model::{Loss, LossCause, Source};
 use rusqlite::Connection;
 
 use crate::file::{HistoryError, ReadAccess, open_to_read};
@@ -27,6 +29,8 @@ pub struct HistoryReader {
 pub struct Session {
     reader: Arc<HistoryReader>,
     connection: Mutex<Option<Connection>>,
+    /// What was to be read and is damaged: blocks by their table and id, periods by their length and start.
+    damaged: Mutex<BTreeMap<(i64, i64), Loss>>,
 }
 
 impl HistoryReader {
@@ -61,7 +65,8 @@ impl HistoryReader {
         drop(idle);
         let reader = Arc::clone(self);
         // It is given back also where it cannot begin.
-        let session = Session { reader, connection: Mutex::new(Some(connection)) };
+        let connection = Mutex::new(Some(connection));
+        let session = Session { reader, connection, damaged: Mutex::default() };
         session.read(|connection| {
             connection.execute_batch("begin")?;
             // A transaction reads the state of its first read.
@@ -82,6 +87,24 @@ impl Session {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.reader.path
+    }
+
+    /// What is missing from the rows that were read since the last call, because the file is damaged: a loss for each table.
+    #[must_use]
+    pub fn losses(&self) -> Vec<Loss> {
+        by_table(self.take_damaged())
+    }
+
+    /// As [`Session::losses`], one for each block and period.
+    pub(crate) fn take_damaged(&self) -> Vec<Loss> {
+        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *damaged).into_values().collect()
+    }
+
+    /// Notes that a block, or the sums of a period, are damaged, of which `part` is the key.
+    fn note_damaged(&self, part: (i64, i64), cause: LossCause, count: u64) {
+        let loss = Loss { source: Source::History, cause, count };
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(part, loss);
     }
 
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
@@ -109,6 +132,26 @@ impl Drop for Session {
         idle.push(connection);
         self.reader.is_idle.notify_one();
     }
+}
+
+/// Losses of one table as one: from the earliest time to the latest.
+pub(crate) fn by_table(losses: Vec<Loss>) -> Vec<Loss> {
+    let mut tables: Vec<Loss> = Vec::new();
+    for loss in losses {
+        let Some(known) = tables.iter_mut().find(|known| known.is_same_cause(&loss)) else {
+            tables.push(loss);
+            continue;
+        };
+        known.count = known.count.saturating_add(loss.count);
+        if let (
+            LossCause::HistoryDamaged { from_us, to_us, error, .. },
+            LossCause::HistoryDamaged { from_us: from, to_us: to, error: last, .. },
+        ) = (&mut known.cause, loss.cause)
+        {
+            (*from_us, *to_us, *error) = ((*from_us).min(from), (*to_us).max(to), last);
+        }
+    }
+    tables
 }
 
 /// What the kept tables are read from, or why they cannot be read.

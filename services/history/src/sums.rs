@@ -51,9 +51,28 @@ pub struct PeriodSums {
     other: Option<Box<Sum>>,
     /// Counts of all groups but `other`.
     counts: usize,
+    /// Sums and blocks of rows that are no part of these, because they were damaged.
+    missing_parts: u64,
 }
 
 impl PeriodSums {
+    /// The sums of what is damaged: none of it is known.
+    #[must_use]
+    pub fn missing_part() -> Self {
+        Self { missing_parts: 1, ..Self::default() }
+    }
+
+    /// Whether connections may be missing from them, because a part was damaged.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.missing_parts > 0
+    }
+
+    /// Whether there is nothing to keep of them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups() == 0 && !self.is_incomplete()
+    }
+
     /// Adds a connection or an attempt.
     pub fn add(&mut self, ended: &Ended<'_>) {
         let place = self.key_of(ended).and_then(|key| self.place_of(key));
@@ -130,6 +149,7 @@ impl PeriodSums {
         if let Some(other) = &later.other {
             self.other.get_or_insert_default().merge(other);
         }
+        self.missing_parts = self.missing_parts.saturating_add(later.missing_parts);
         self.keep_the_largest();
     }
 
@@ -152,7 +172,7 @@ impl PeriodSums {
         }
         let mut all = std::mem::take(self);
         all.groups.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.all()));
-        self.other = all.other;
+        (self.other, self.missing_parts) = (all.other, all.missing_parts);
         for (key, sum) in all.groups {
             let has_room = self.groups.len() < MAX_GROUPS
                 && self.counts + sum.counts() <= MAX_COUNTS

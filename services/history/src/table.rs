@@ -86,7 +86,7 @@ pub trait Table: Send + Sync {
     /// About how many rows it has.
     fn estimated_rows(&self) -> u64;
 
-    /// The columns that [`Times`] is about, by their places.
+    /// The columns that [`Times`] is about, by their places, the earliest time of a row first.
     fn time_columns(&self) -> &[usize] {
         &[]
     }
@@ -111,6 +111,22 @@ pub trait Scan {
     /// # Errors
     /// Why it cannot be read.
     fn cell(&self, column: usize) -> Result<Cell<'_>, String>;
+}
+
+/// Whether the row of `scan` has a part in `times`, by the first and the last of the time columns of its table.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn has_part(table: &dyn Table, scan: &dyn Scan, times: Times) -> Result<bool, String> {
+    let time = |column: Option<&usize>| -> Result<Option<i64>, String> {
+        Ok(match column.map(|column| scan.cell(*column)).transpose()? {
+            Some(Cell::Integer(us)) => Some(us),
+            _ => None,
+        })
+    };
+    let columns = table.time_columns();
+    Ok(time(columns.first())?.is_none_or(|first| first <= times.to_us)
+        && time(columns.last())?.is_none_or(|last| last >= times.from_us))
 }
 
 /// A table whose rows are all in memory.

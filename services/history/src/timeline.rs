@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use conns_core::model::{Class, State};
+use conns_core::model::{Class, LossCause, State};
 
 use crate::cell::Cell;
 use crate::moments::{
@@ -86,6 +86,8 @@ pub fn timeline(
     is_problem: &dyn Fn(Class) -> bool,
 ) -> Result<Timeline, PastError> {
     let (step_us, parts) = parts(times, buckets);
+    // What an earlier reading met is not of this one.
+    drop(kept.damaged());
     let sampled = Sampled(periods(kept)?);
     let bucket = |&(from_us, to_us): &(i64, i64)| Bucket {
         from_us,
@@ -159,7 +161,7 @@ impl Removed {
     }
 }
 
-/// How many rows `table` has of a time; `None` if some were removed.
+/// How many rows `table` has of a time; `None` if some were removed, or are damaged.
 fn count(
     kept: &mut dyn KeptTables,
     table: &str,
@@ -171,7 +173,7 @@ fn count(
     }
     let mut rows = 0;
     kept.rows(table, times, &mut |_| rows += 1)?;
-    Ok(Some(rows))
+    Ok(kept.damaged().is_empty().then_some(rows))
 }
 
 /// What ended and failed by the sums of hours or days, which stay longer than rows.
@@ -201,10 +203,23 @@ fn fill_sums(
             add(&mut bucket.ended, "connections");
             add(&mut bucket.failed, "failed");
         }
-    })
+    })?;
+    for loss in kept.damaged() {
+        let has_it = |bucket: &&mut Bucket| match loss.cause {
+            LossCause::HistoryDamaged { from_us, to_us, .. } => {
+                from_us < bucket.to_us && bucket.from_us < to_us
+            }
+            _ => true,
+        };
+        for bucket in buckets.iter_mut().filter(has_it) {
+            (bucket.ended, bucket.failed) = (None, None);
+        }
+    }
+    Ok(())
 }
 
-/// How many connections were open at a moment, and how many of them had a problem; `None` if none were kept yet.
+/// How many connections were open at a moment, and how many of them had a problem; `None` if none were kept yet, or rows of that time
+/// are damaged.
 fn open_at(
     kept: &mut dyn KeptTables,
     at_us: i64,
@@ -224,12 +239,14 @@ fn open_at(
             open.remove(&key(row));
         }
     })?;
-    if rows == 0 && is_new {
-        return Ok(None);
-    }
+    let is_unknown = rows == 0 && is_new;
     kept.rows("closed", before, &mut |row| {
         open.remove(&key(row));
     })?;
+    let is_whole = kept.damaged().is_empty();
+    if is_unknown || !is_whole {
+        return Ok(None);
+    }
     let problems = open.values().filter(|is_problem| **is_problem).count();
     Ok(Some((open.len() as u64, problems as u64)))
 }

@@ -326,8 +326,7 @@ impl History {
                 }
                 if writer.unmerged.0 >= file::MERGED_BLOCKS || writer.unmerged.1 >= FULL_ROWS {
                     writer.unmerged = (0, 0);
-                    let damaged = file::merge(&transaction, budget, writer.table)?;
-                    self.watched.lost_rows += u64::try_from(damaged).unwrap_or(0);
+                    file::merge(&transaction, budget, writer.table)?;
                 }
             }
             let first = file::first_serials(&transaction)?;

@@ -181,29 +181,6 @@ fn another_agent_is_kept_out_and_what_is_no_history_is_set_aside() {
 }
 
 #[test]
-fn a_damaged_block_is_an_error_of_the_query_and_goes_when_blocks_are_merged() {
-    let folder = Folder::new("block");
-    let path = folder.file();
-    let (mut history, mut serial) = (open(&path, 16 * MIB, 1), 0);
-    for second in 2..12 {
-        write(&mut history, &mut serial, 10, second);
-    }
-    let other = rusqlite::Connection::open(&path).unwrap();
-    let sql = "update blocks set data = x'01ffffff' where id = (select min(id) from blocks where kept = 1)";
-    assert_eq!(other.execute(sql, []).unwrap(), 1);
-    drop(other);
-    let session = HistoryReader::open(&path, ReadAccess::OfUser, 1).unwrap().session().unwrap();
-    let sql = "select sum(bytes_in) from closed";
-    let error = query(&kept_tables(&Ok(session)), sql, QueryBounds::default()).unwrap_err();
-    assert!(matches!(error, conns_history::QueryError::Failed(_)), "{error:?}");
-    for second in 12..120 {
-        write(&mut history, &mut serial, 10, second);
-    }
-    assert_eq!(number(&path, "select count(*) from closed"), serial.cast_signed() - 10);
-    assert_eq!(number(&path, "select lost_events from watched"), 10);
-}
-
-#[test]
 fn no_agent_sampled_is_another_thing_than_no_row() {
     let folder = Folder::new("watched");
     let path = folder.file();

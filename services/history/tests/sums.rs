@@ -146,11 +146,13 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = PeriodSums::decode(&bytes);
-        let mut sums = vec![1];
-        sums.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
-        sums.extend(zstd::bulk::compress(&bytes, 1).unwrap());
-        if let Ok(read) = PeriodSums::decode(&sums) {
-            rows(&read);
+        for format in [1, 2] {
+            let mut sums = vec![format];
+            sums.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
+            sums.extend(zstd::bulk::compress(&bytes, 1).unwrap());
+            if let Ok(read) = PeriodSums::decode(&sums) {
+                rows(&read);
+            }
         }
     }
 
@@ -269,9 +271,26 @@ fn unknown_is_null_and_never_0() {
 #[test]
 fn later_formats_are_refused_by_name() {
     let mut encoded = PeriodSums::default().encode().unwrap();
-    encoded[0] = 2;
+    encoded[0] = 3;
     assert_eq!(
         PeriodSums::decode(&encoded).unwrap_err().to_string(),
-        "format 2 of sums is unknown"
+        "format 3 of sums is unknown"
     );
+}
+
+#[test]
+fn sums_of_which_a_part_is_missing_stay_incomplete() {
+    let whole = sums_of(&[Ended::default()]);
+    assert!(!whole.is_incomplete());
+    let incomplete = merged(&whole, &PeriodSums::missing_part());
+    for sums in [merged(&PeriodSums::missing_part(), &whole), incomplete] {
+        let decoded = PeriodSums::decode(&sums.encode().unwrap()).unwrap();
+        assert!(sums.is_incomplete() && decoded.is_incomplete());
+        assert_eq!(rows(&decoded), rows(&whole));
+    }
+    // Where there are too many groups, too.
+    let many: Vec<_> = (0..MAX_GROUPS + 1).map(of_remote).collect();
+    let (one, other) = many.split_at(MAX_GROUPS / 2);
+    let incomplete = merged(&sums_of(one), &PeriodSums::missing_part());
+    assert!(merged(&incomplete, &sums_of(other)).is_incomplete());
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use conns_core::model::Loss;
+use conns_core::model::{Loss, LossCause, LossKind, Source};
 use conns_history::{Cell, QueryAnswer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -96,14 +96,31 @@ struct Read {
 
 #[derive(Deserialize)]
 struct ReadLoss {
+    kind: String,
+    count: u64,
+    source: String,
     message: String,
 }
 
-/// Reads what [`write_sql`] wrote: the answer, and what is missing from it, a sentence each.
+impl From<ReadLoss> for Loss {
+    fn from(read: ReadLoss) -> Self {
+        let is_history = read.source == Source::History.to_string();
+        let mut kinds = LossKind::ALL.into_iter();
+        // A later version may have kinds that this one cannot name.
+        let kind = kinds.find(|kind| kind.name() == read.kind).unwrap_or(LossKind::MessageRefused);
+        Self {
+            source: if is_history { Source::History } else { Source::Reported },
+            cause: LossCause::Reported { kind, template: read.message.into() },
+            count: read.count,
+        }
+    }
+}
+
+/// Reads what [`write_sql`] wrote: the answer, and what is missing from it. The source of a loss is the history, or reported.
 ///
 /// # Errors
 /// Why it is no such answer.
-pub fn read_sql(text: &[u8]) -> Result<(QueryAnswer, Vec<String>), String> {
+pub fn read_sql(text: &[u8]) -> Result<(QueryAnswer, Vec<Loss>), String> {
     let read: Read = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     let mut answer =
         QueryAnswer { columns: read.columns, rows: Vec::new(), has_more: read.has_more };
@@ -120,5 +137,5 @@ pub fn read_sql(text: &[u8]) -> Result<(QueryAnswer, Vec<String>), String> {
     for mut row in read.rows {
         answer.rows.push(keys.iter().map(|key| cell(row.remove(key))).collect());
     }
-    Ok((answer, read.losses.into_iter().map(|loss| loss.message).collect()))
+    Ok((answer, read.losses.into_iter().map(Loss::from).collect()))
 }

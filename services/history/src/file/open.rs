@@ -12,8 +12,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::budget::{RESERVED_PART, SPARE_PART};
 use super::{Budget, HistoryFile, PAGE_BYTES};
 
-/// The format of the file.
-const FORMAT: i64 = 1;
+/// The format of the file. In format 1 blocks have no checksums, and sums do not count what is missing from them; such blocks and sums
+/// are read in a file of any format.
+const FORMAT: i64 = 2;
 /// Marks the file as one of ours: `conn` in ASCII.
 const APPLICATION: i64 = 0x636f_6e6e;
 /// Smallest size: below, a minute of a busy machine does not fit.
@@ -166,10 +167,10 @@ pub(crate) fn open_to_read(path: &Path, access: ReadAccess) -> Result<Connection
         connection.query_row("pragma user_version", [], |row| row.get(0))
     };
     match read() {
-        Ok(FORMAT) => Ok(connection),
+        Ok(1..=FORMAT) => Ok(connection),
         Ok(format) => Err(HistoryError::Unreadable {
             path: path.to_owned(),
-            why: format!("it has format {format}, and this version reads format {FORMAT}"),
+            why: format!("it has format {format}, and this version reads formats up to {FORMAT}"),
         }),
         Err(error) => Err(HistoryError::sqlite(path)(error)),
     }
@@ -255,9 +256,10 @@ fn opened(path: &Path, size_bytes: u64) -> Result<Connection, Unusable> {
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;
     }
+    // What is written from now on is of this format, which an earlier version is to refuse.
+    connection.pragma_update(None, "user_version", FORMAT)?;
     let sql = "insert into state (name, value) values ('size_bytes', ?1) on conflict do update set value = ?1";
     connection.execute(sql, [bytes])?;
     // Reads a page of each table, so that a damaged one is found now.

@@ -1,4 +1,4 @@
--- Format 1 of the history. `PRAGMA user_version` is the format, `application_id` marks the file as one.
+-- Format 2 of the history. `PRAGMA user_version` is the format, `application_id` marks the file as one.
 create table blocks (
     id integer primary key,
     kept integer not null,          -- the table, KeptTable::number
@@ -6,7 +6,7 @@ create table blocks (
     rows integer not null,
     first_us integer not null,      -- the earliest time of its rows
     last_us integer not null,       -- the latest
-    level integer not null,         -- how often its rows were merged
+    level integer not null,         -- how often its rows were merged; 9 if they are not merged any more
     bytes integer not null,
     data blob not null
 );

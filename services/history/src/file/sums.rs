@@ -4,7 +4,7 @@
 //! of a day that is over become part of its month. So each connection counts once in each period, also if the clock is set back into one
 //! that was over. Rows after [`Summed`] are in no sums of the file: a reader adds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -51,7 +51,7 @@ pub(crate) fn set_summed(transaction: &Transaction<'_>, summed: Summed) -> rusql
     Ok(())
 }
 
-/// The sums of the period that starts at `start_us`, as far as they are in its row.
+/// The sums of the period that starts at `start_us`, as far as they are in its row. Damaged ones lack a part.
 pub(crate) fn load(
     connection: &Connection,
     period: Period,
@@ -65,10 +65,10 @@ pub(crate) fn load(
     let found = statement.query_row(params![number(period), start_us], blobs).optional()?;
     let (folded, pending) = found.unwrap_or_default();
     let decoded = |blob: Option<Vec<u8>>| match blob {
-        Some(blob) => PeriodSums::decode(&blob).map_err(unreadable),
-        None => Ok(PeriodSums::default()),
+        Some(blob) => PeriodSums::decode(&blob).unwrap_or_else(|_| PeriodSums::missing_part()),
+        None => PeriodSums::default(),
     };
-    Ok(Stored { folded: decoded(folded)?, pending: decoded(pending)? })
+    Ok(Stored { folded: decoded(folded), pending: decoded(pending) })
 }
 
 fn number(period: Period) -> i64 {
@@ -133,9 +133,9 @@ fn store_pending(
 }
 
 fn encoded(sums: &PeriodSums) -> rusqlite::Result<Option<Vec<u8>>> {
-    match sums.groups() {
-        0 => Ok(None),
-        _ => sums.encode().map(Some).map_err(unreadable),
+    match sums.is_empty() {
+        true => Ok(None),
+        false => sums.encode().map(Some).map_err(unreadable),
     }
 }
 
@@ -210,21 +210,28 @@ pub(crate) fn pending_hours(connection: &Connection) -> rusqlite::Result<Hours> 
     Ok(hours)
 }
 
-/// Adds the rows that are in no sums of the file.
+/// Adds the rows that are in no sums of the file. The hours of a damaged block lack a part.
 pub(crate) fn add_tail(connection: &Connection, hours: &mut Hours) -> rusqlite::Result<()> {
     for (table, summed) in SUMMED.into_iter().zip(summed(connection)?) {
-        let sql = "select id, first_serial from blocks indexed by block_heads
+        let sql = "select id, first_serial, first_us, last_us from blocks indexed by block_heads
                    where kept = ? and first_serial + rows > ? order by first_serial";
         let mut statement = connection.prepare_cached(sql)?;
+        let head =
+            |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?)));
         let blocks = statement
-            .query_map(params![table.number(), summed + 1], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<Vec<(i64, i64)>, _>>()?;
-        for (id, first_serial) in blocks {
-            let Some(data) = super::data(connection, id)? else { continue };
-            // A damaged block is reported where its rows are read; its rows are lost.
-            let Ok(rows) = ReadRows::read(table, data) else { continue };
+            .query_map(params![table.number(), summed + 1], head)?
+            .collect::<Result<Vec<(i64, i64, (i64, i64))>, _>>()?;
+        for (id, first_serial, (first_us, last_us)) in blocks {
+            let Some(block) = super::read(connection, table, id)? else { continue };
             let from = usize::try_from(summed + 1 - first_serial).unwrap_or(0);
-            let _: Result<(), Damaged> = add_rows(table, &rows, from, hours);
+            if block.and_then(|rows| add_rows(table, &rows, from, hours)).is_err() {
+                // Its rows that are in no sums are the last ones, of at most some minutes.
+                let first_us = if from == 0 { first_us } else { last_us };
+                let starts = [first_us, last_us].map(|us| Period::Hour.start(us));
+                for start_us in BTreeSet::from(starts) {
+                    hours.entry(start_us).or_default().merge(&PeriodSums::missing_part());
+                }
+            }
         }
     }
     Ok(())

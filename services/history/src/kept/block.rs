@@ -1,17 +1,22 @@
 //! A block: some rows of one table, column by column. Each column is compressed by itself, so that a query decodes only
 //! those that it reads.
 //!
-//! Format 1: the format number, a byte; rows and columns, as varints (LEB128). Then for each column its number, a byte for its
-//! encoding, and its length, as a varint; then their bytes, in the same order. A column that is not in a block is `NULL` in each row.
-//! A block comes from a file, so nothing that is in it is trusted.
+//! Format 2: the format number, a byte; rows and columns, as varints (LEB128). Then for each column its number, a byte for its
+//! encoding, and its length, as a varint; then their bytes, in the same order; last the CRC-32 (IEEE 802.3) of all that, little-endian.
+//! Format 1 has no checksum. A column that is not in a block is `NULL` in each row. A block comes from a file, so nothing that is in it
+//! is trusted: the checksum finds damage by accident, and anyone can make a right one.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::values::{NULL, Storage, Values, Words};
 
-/// The number of this format. A reader refuses every other.
-const FORMAT: u8 = 1;
+/// The number of this format.
+const FORMAT: u8 = 2;
+/// The number of the format before, which is read too.
+const FORMAT_WITHOUT_CHECKSUM: u8 = 1;
+/// Bytes of the checksum at the end.
+const CHECKSUM_BYTES: usize = size_of::<u32>();
 /// Most rows of a block.
 pub(crate) const MAX_ROWS: usize = 65_536;
 /// Most bytes of a column before compression: texts of evidence are the longest.
@@ -30,13 +35,16 @@ const HAS_NULLS: u8 = 0x40;
 /// Each number is the difference to the one before.
 const DIFFERENCES: u8 = 1;
 
+/// Numbers below are a varint of one byte.
+const ONE_BYTE: usize = 0x80;
+
 /// What is wrong with a block.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Damaged {
     /// It was written by a later version.
     #[error("format {0} of a block is unknown")]
     Format(u8),
-    /// It ends early, or a number is out of range.
+    /// Its checksum is wrong, it ends early, or a number is out of range.
     #[error("a block is damaged ({0})")]
     Bytes(&'static str),
 }
@@ -71,7 +79,29 @@ pub(crate) fn encode(rows: usize, columns: &[Input<'_>]) -> Vec<u8> {
     for (_, bytes) in &encoded {
         block.extend_from_slice(bytes);
     }
+    let checksum = crc32fast::hash(&block);
+    block.extend(checksum.to_le_bytes());
     block
+}
+
+/// A block with the checksum that its bytes should have: tests and fuzzing change these, and mean the decoder behind the checksum.
+pub(crate) fn with_right_checksum(mut block: Vec<u8>) -> Vec<u8> {
+    let end = block.len().checked_sub(CHECKSUM_BYTES).filter(|end| *end > 0);
+    if let Some(end) = end.filter(|_| block.first() == Some(&FORMAT)) {
+        block.truncate(end);
+        let checksum = crc32fast::hash(&block);
+        block.extend(checksum.to_le_bytes());
+    }
+    block
+}
+
+/// The part of a block before its checksum, which is right.
+fn checked(block: &[u8]) -> Result<&[u8], Damaged> {
+    let (checked, checksum) = block.split_last_chunk().ok_or(Damaged::Bytes("it ends early"))?;
+    match crc32fast::hash(checked) == u32::from_le_bytes(*checksum) {
+        true => Ok(checked),
+        false => Err(Damaged::Bytes("its checksum is wrong")),
+    }
 }
 
 /// Encodes a column, without compression where that fails.
@@ -116,7 +146,11 @@ fn encode_column(
             for text in &words.dictionary {
                 put_word(&mut bytes, text, column.storage);
             }
-            words.places.iter().for_each(|place| put(&mut bytes, (*place).into()));
+            match words.dictionary.len() < ONE_BYTE {
+                // Each place is a byte, as `put` writes it.
+                true => bytes.extend(words.places.iter().map(|place| *place as u8)),
+                false => words.places.iter().for_each(|place| put(&mut bytes, (*place).into())),
+            }
         }
     }
     if bytes.len() >= MIN_COMPRESSED
@@ -243,6 +277,7 @@ impl<'a> Rest<'a> {
 /// A block whose columns are decoded when they are read.
 pub(crate) struct Block {
     bytes: Vec<u8>,
+    has_checksum: bool,
     rows: usize,
     columns: Vec<Place>,
 }
@@ -256,16 +291,19 @@ struct Place {
 }
 
 impl Block {
-    /// Reads the head.
+    /// Verifies the checksum, and reads the head.
     ///
     /// # Errors
     /// [`Damaged`].
     pub(crate) fn read(bytes: Vec<u8>) -> Result<Self, Damaged> {
-        let mut rest = Rest(&bytes);
-        match rest.byte()? {
-            FORMAT => {}
-            other => return Err(Damaged::Format(other)),
-        }
+        let (has_checksum, checked) = match bytes.first() {
+            Some(&FORMAT) => (true, checked(&bytes)?),
+            Some(&FORMAT_WITHOUT_CHECKSUM) => (false, &*bytes),
+            Some(other) => return Err(Damaged::Format(*other)),
+            None => return Err(Damaged::Bytes("it is empty")),
+        };
+        let mut rest = Rest(checked);
+        rest.byte()?;
         let rows = rest.count(MAX_ROWS)?;
         let mut columns = Vec::new();
         for _ in 0..rest.count(MAX_COLUMNS)? {
@@ -273,15 +311,20 @@ impl Block {
             let length = rest.count(bytes.len())?;
             columns.push(Place { number, how, from: 0, length });
         }
-        let mut from = bytes.len() - rest.0.len();
+        let mut from = checked.len() - rest.0.len();
         for column in &mut columns {
             column.from = from;
             from += column.length;
         }
-        if from > bytes.len() {
-            return Err(Damaged::Bytes("it ends early"));
+        if from != checked.len() {
+            return Err(Damaged::Bytes("its length is wrong"));
         }
-        Ok(Self { bytes, rows, columns })
+        Ok(Self { bytes, has_checksum, rows, columns })
+    }
+
+    /// Whether a checksum has shown that its bytes are as they were written.
+    pub(crate) fn has_checksum(&self) -> bool {
+        self.has_checksum
     }
 
     /// How many rows it has.

@@ -1,9 +1,12 @@
 //! Rows of a kept table: collected until they become a block, and read from one.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use conns_core::model::Connection;
+use conns_core::model::{Connection, Owner, Process};
 use conns_core::query::Value;
+use foldhash::fast::RandomState;
 
 use super::block::{Block, Damaged, Input, encode};
 use super::tables::{From, KeptColumn, KeptTable};
@@ -16,6 +19,9 @@ pub(crate) struct Rows {
     columns: Vec<Values>,
     rows: usize,
     times: Option<(i64, i64)>,
+    /// For each process, by its address, the first row whose owner it is: fields of a process are the same in all its rows. The process
+    /// is held, so that no other one gets its address.
+    processes: HashMap<usize, (Arc<Process>, usize), RandomState>,
 }
 
 /// Some rows as they are stored.
@@ -34,7 +40,7 @@ impl Rows {
     /// None yet.
     pub(crate) fn new(table: KeptTable) -> Self {
         let columns = table.columns().iter().map(|column| Values::new(column.storage)).collect();
-        Self { table, columns, rows: 0, times: None }
+        Self { table, columns, rows: 0, times: None, processes: HashMap::default() }
     }
 
     /// How many there are.
@@ -54,9 +60,16 @@ impl Rows {
 
     /// Appends a row: the fields of `connection`, and what `given` names. Rows of some tables are of no connection.
     pub(crate) fn push(&mut self, connection: Option<&Connection>, given: &[(&str, Cell<'_>)]) {
-        let Self { table, columns, rows, times } = self;
+        let Self { table, columns, rows, times, processes } = self;
+        // Of several owners the first is kept.
+        let owner = connection.and_then(|connection| connection.listed_owners().first());
+        let first = owner.map_or(*rows, |Owner { process, .. }| {
+            let known = processes.entry(Arc::as_ptr(process).addr());
+            known.or_insert_with(|| (Arc::clone(process), *rows)).1
+        });
         for (column, values) in table.columns().iter().zip(columns) {
             match column.from {
+                From::Field(field) if field.of_process && first < *rows => values.repeat(first),
                 From::Field(field) => values.push_value(
                     connection.map_or(Value::NotApplicable, |connection| field.value(connection)),
                 ),
@@ -101,6 +114,7 @@ impl Rows {
 
     /// Encodes all rows, and forgets them; `None` if there are none, and then no memory is kept for further ones.
     pub(crate) fn encode(&mut self) -> Option<Encoded> {
+        self.processes.clear();
         let Some((first_us, last_us)) = self.times.take() else {
             self.columns.iter_mut().for_each(Values::clear);
             return None;
@@ -149,13 +163,18 @@ pub(crate) struct ReadRows {
 }
 
 impl ReadRows {
-    /// Reads a block of `table`.
+    /// Reads a block of `table`. Where no checksum shows that it is whole, all columns are decoded now, so that damage is found
+    /// before a row is given.
     ///
     /// # Errors
     /// [`Damaged`].
     pub(crate) fn read(table: KeptTable, data: Vec<u8>) -> Result<Self, Damaged> {
         let columns = table.columns().iter().map(|_| OnceCell::new()).collect();
-        Ok(Self { table, block: Block::read(data)?, columns })
+        let read = Self { table, block: Block::read(data)?, columns };
+        if !read.block.has_checksum() {
+            (0..read.columns.len()).try_for_each(|at| read.values(at).map(drop))?;
+        }
+        Ok(read)
     }
 
     /// How many rows there are.
@@ -225,7 +244,7 @@ mod tests {
     use conns_fixtures::{connection, established, with_cookie};
     use proptest::prelude::*;
 
-    use super::super::block::encode as encode_columns;
+    use super::super::block::{encode as encode_columns, with_right_checksum};
     use super::*;
 
     fn block(rows: u64) -> Vec<u8> {
@@ -237,6 +256,13 @@ mod tests {
             made.push(Some(&one), &[("at_us", at), ("evidence", Cell::text("{}"))]);
         }
         made.encode().unwrap().data
+    }
+
+    /// The block as it was in format 1.
+    fn of_format_1(mut block: Vec<u8>) -> Vec<u8> {
+        block.truncate(block.len() - 4);
+        block[0] = 1;
+        block
     }
 
     fn read_all(data: Vec<u8>) -> Result<usize, Damaged> {
@@ -259,12 +285,46 @@ mod tests {
     #[test]
     fn a_block_of_a_later_version_is_refused_and_a_column_it_does_not_have_is_null() {
         let mut later = block(3);
-        later[0] = 2;
-        assert!(matches!(read_all(later), Err(Damaged::Format(2))));
+        later[0] = 3;
+        assert!(matches!(read_all(later), Err(Damaged::Format(3))));
         let values = Values::nulls(Storage::Whole, 4);
         let input = Input { number: 9999, storage: Storage::Whole, values: &values, base: None };
         let rows = ReadRows::read(KeptTable::Closed, encode_columns(4, &[input])).unwrap();
         assert_eq!(rows.cell(3, 5).unwrap(), Cell::Null);
+    }
+
+    #[test]
+    fn corpus_blocks_are_read_with_their_checksums() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../corpus/history");
+        let mut formats = [0; 3];
+        for entry in std::fs::read_dir(corpus).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let number: i64 = name.rsplit('-').nth(1).unwrap().parse().unwrap();
+            let table = KeptTable::ALL.into_iter().find(|table| table.number() == number).unwrap();
+            let data = std::fs::read(&path).unwrap();
+            formats[usize::from(data[0])] += 1;
+            let rows = ReadRows::read(table, data).unwrap();
+            for column in 0..table.columns().len() {
+                assert!(rows.values(column).is_ok(), "{name}");
+            }
+            assert!(rows.rows() > 0, "{name}");
+        }
+        assert!(formats[1] > 0 && formats[2] > 0, "{formats:?}");
+    }
+
+    #[test]
+    fn a_block_of_format_1_is_read_and_its_damage_is_found_before_a_row_is_read() {
+        let whole = of_format_1(block(300));
+        assert_eq!(read_all(whole.clone()).unwrap(), 300);
+        let mut cut = whole.clone();
+        cut.pop();
+        assert!(ReadRows::read(KeptTable::Samples, cut).is_err());
+        // Bytes of the compressed address of each row.
+        let mut changed = whole;
+        let compressed = changed.windows(4).rposition(|bytes| bytes == [0x28, 0xb5, 0x2f, 0xfd]);
+        changed[compressed.unwrap()] = 0;
+        assert!(ReadRows::read(KeptTable::Samples, changed).is_err());
     }
 
     proptest! {
@@ -296,15 +356,33 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..400),
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         ) {
-            let mut format = bytes.clone();
-            format.insert(0, 1);
-            let _ = read_all(format);
+            for format in [1, 2] {
+                let mut bytes = bytes.clone();
+                bytes.insert(0, format);
+                let _ = read_all(with_right_checksum(bytes));
+            }
             let mut changed = block(40);
             for (place, byte) in changes {
                 let at = place.index(changed.len());
                 changed[at] = byte;
             }
-            let _ = read_all(changed);
+            let _ = read_all(of_format_1(changed.clone()));
+            let _ = read_all(with_right_checksum(changed));
+        }
+
+        #[test]
+        fn a_changed_byte_and_a_missing_one_are_noticed_before_a_row_is_read(
+            rows in 1_u64..60,
+            place: prop::sample::Index,
+            change in 1..=u8::MAX,
+        ) {
+            let mut changed = block(rows);
+            let at = place.index(changed.len());
+            changed[at] ^= change;
+            prop_assert!(ReadRows::read(KeptTable::Samples, changed.clone()).is_err());
+            changed[at] ^= change;
+            changed.truncate(at);
+            prop_assert!(ReadRows::read(KeptTable::Samples, changed).is_err());
         }
     }
 }

@@ -23,6 +23,9 @@ pub(crate) enum Storage {
     Address,
 }
 
+/// Texts of a column that are compared before one is searched.
+const FEW_TEXTS: usize = 4;
+
 /// Stands for `NULL` among whole numbers. No field of a connection has that value.
 pub(super) const NULL: i64 = i64::MIN;
 
@@ -74,13 +77,9 @@ impl Words {
 
     fn push(&mut self, text: Option<&str>) {
         let Some(text) = text else { return self.places.push(0) };
-        // Neighbours are often alike.
-        if let Some(last) = self.places.last().filter(|last| **last > 0)
-            && self.text(*last as usize) == Some(text)
-        {
-            return self.places.push(*last);
-        }
-        let place = self.place_of(text);
+        // Most columns have few texts.
+        let few = self.dictionary.iter().take(FEW_TEXTS).position(|known| **known == *text);
+        let place = few.map_or_else(|| self.place_of(text), |at| at as u32 + 1);
         self.places.push(place);
     }
 
@@ -163,16 +162,20 @@ fn first(several: Vec<Value<'_>>) -> Value<'_> {
 }
 
 fn whole(value: Value<'_>) -> i64 {
-    match value {
+    let number = match &value {
         Value::Count(number) | Value::Bytes(number) | Value::Micros(number) => {
-            i64::try_from(number).unwrap_or(NULL)
+            i64::try_from(*number).unwrap_or(NULL)
         }
-        Value::Port(port) => port.into(),
-        Value::Bool(yes) => yes.into(),
-        Value::Time(us) => us,
-        Value::Several(several) => whole(first(several)),
-        _ => NULL,
-    }
+        Value::Port(port) => (*port).into(),
+        Value::Bool(yes) => (*yes).into(),
+        Value::Time(us) => *us,
+        Value::Unknown(_) | Value::NotApplicable => NULL,
+        Value::Several(several) => return several.first().cloned().map_or(NULL, whole),
+        _ => return NULL,
+    };
+    // These hold no memory, and dropping each takes as long as reading it.
+    std::mem::forget(value);
+    number
 }
 
 fn fraction(value: Value<'_>) -> f64 {
@@ -237,6 +240,17 @@ impl Values {
             Self::Whole(column) => column.push(whole(value)),
             Self::Fraction(column) => column.push(fraction(value)),
             Self::Words(words) => words.push_value(value),
+        }
+    }
+
+    /// Appends the value of an earlier row.
+    pub(crate) fn repeat(&mut self, row: usize) {
+        match self {
+            Self::Whole(values) => values.push(values.get(row).copied().unwrap_or(NULL)),
+            Self::Fraction(values) => values.push(values.get(row).copied().unwrap_or(f64::NAN)),
+            Self::Words(words) => {
+                words.places.push(words.places.get(row).copied().unwrap_or_default());
+            }
         }
     }
 

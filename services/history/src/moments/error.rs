@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use conns_core::human::date;
+
 use crate::table::Times;
 
 /// Why the past cannot be shown.
@@ -66,11 +68,4 @@ impl fmt::Display for PastError {
 fn nearest(asked: Times, periods: &[Times]) -> Option<i64> {
     let distance = |us: &i64| us.abs_diff(asked.from_us).min(us.abs_diff(asked.to_us));
     periods.iter().flat_map(|period| [period.from_us, period.to_us]).min_by_key(distance)
-}
-
-/// A time in UTC, to the second.
-#[must_use]
-pub fn date(us: i64) -> String {
-    let time = jiff::Timestamp::from_microsecond(us);
-    time.map_or_else(|_| us.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

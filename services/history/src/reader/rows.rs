@@ -1,7 +1,9 @@
-//! A kept table: the rows of its blocks, without those that the times of a query exclude.
+//! A kept table: the rows of its blocks, without those that the times of a query exclude. A damaged block is a loss of the session,
+//! and is known before its first row: an answer has all rows of a block or none.
 
 use std::sync::LazyLock;
 
+use conns_core::model::LossCause;
 use rusqlite::params;
 
 use super::{KeptIn, Session};
@@ -70,22 +72,34 @@ impl Table for KeptRows {
     fn scan(&self, times: Times) -> Result<Box<dyn Scan + '_>, String> {
         let session = self.kept.as_ref().map_err(Clone::clone)?;
         let blocks = |connection: &rusqlite::Connection| {
-            let sql = "select id from blocks indexed by block_heads
+            let sql = "select id, rows, first_us, last_us from blocks indexed by block_heads
                        where kept = ? and first_us <= ? and last_us >= ? order by first_serial";
             let mut statement = connection.prepare_cached(sql)?;
             let wanted = params![self.table.number(), times.to_us, times.from_us];
-            statement.query_map(wanted, |row| row.get(0))?.collect()
+            let block = |row: &rusqlite::Row<'_>| {
+                let [id, rows] = [row.get(0)?, row.get(1)?];
+                Ok(StoredBlock { id, rows, from_us: row.get(2)?, to_us: row.get(3)? })
+            };
+            statement.query_map(wanted, block)?.collect()
         };
         let blocks = session.read(blocks).map_err(|error| error.to_string())?;
         Ok(Box::new(KeptScan { table: self, session, blocks, next: 0, rows: None, row: 0 }))
     }
 }
 
+/// A block that is not read yet.
+struct StoredBlock {
+    id: i64,
+    rows: i64,
+    from_us: i64,
+    to_us: i64,
+}
+
 /// A place in a kept table.
 struct KeptScan<'a> {
     table: &'a KeptRows,
     session: &'a Session,
-    blocks: Vec<i64>,
+    blocks: Vec<StoredBlock>,
     /// The next block.
     next: usize,
     /// The block that is read.
@@ -94,15 +108,21 @@ struct KeptScan<'a> {
 }
 
 impl KeptScan<'_> {
-    fn read(&self, id: i64) -> Result<Option<ReadRows>, String> {
-        let data = self.session.read(|connection| file::data(connection, id));
-        let Some(data) = data.map_err(|error| error.to_string())? else { return Ok(None) };
-        let rows = ReadRows::read(self.table.table, data).map_err(|error| self.damaged(&error))?;
-        Ok(Some(rows))
-    }
-
-    fn damaged(&self, error: &dyn std::fmt::Display) -> String {
-        format!("cannot read rows of `{}`: {error}", self.table.name())
+    /// The rows of a block; `None` if it is damaged, which the session notes.
+    fn read(&self, block: &StoredBlock) -> Result<Option<ReadRows>, String> {
+        let table = self.table.table;
+        let read = self.session.read(|connection| file::read(connection, table, block.id));
+        let read = read.map_err(|error| error.to_string())?;
+        let Some(Err(error)) = read else { return Ok(read.and_then(Result::ok)) };
+        let cause = LossCause::HistoryDamaged {
+            table: table.name().into(),
+            from_us: block.from_us,
+            to_us: block.to_us,
+            error: Some(error.to_string().into()),
+        };
+        let rows = u64::try_from(block.rows).unwrap_or(0);
+        self.session.note_damaged((table.number(), block.id), cause, rows);
+        Ok(None)
     }
 }
 
@@ -110,8 +130,8 @@ impl Scan for KeptScan<'_> {
     fn next(&mut self) -> Result<bool, String> {
         self.row += 1;
         while self.rows.as_ref().is_none_or(|rows| self.row >= rows.rows()) {
-            let Some(id) = self.blocks.get(self.next) else { return Ok(false) };
-            self.rows = self.read(*id)?;
+            let Some(block) = self.blocks.get(self.next) else { return Ok(false) };
+            self.rows = self.read(block)?;
             self.next += 1;
             self.row = 0;
         }
@@ -120,6 +140,12 @@ impl Scan for KeptScan<'_> {
 
     fn cell(&self, column: usize) -> Result<Cell<'_>, String> {
         let Some(rows) = &self.rows else { return Ok(Cell::Null) };
-        rows.cell(self.row, column).map_err(|error| self.damaged(&error))
+        // The bytes are those that were written, and rows of the block may be shown already.
+        rows.cell(self.row, column).map_err(|error| {
+            format!(
+                "cannot read a column of `{}` that was written wrongly: {error}",
+                self.table.name()
+            )
+        })
     }
 }

@@ -225,7 +225,8 @@ pub(super) fn tables(kept: &KeptIn) -> [Arc<dyn Table>; 2] {
         "When an agent sampled, and what it lost: in a time without a row no agent sampled",
         &WATCHED,
         watched,
-    );
+    )
+    .with_times(&[0, 1]);
     let tables =
         MemoryTable::new("tables", "The kept tables: how far back they reach", &TABLES, tables);
     [Arc::new(watched), Arc::new(tables)]

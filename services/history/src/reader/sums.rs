@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use conns_core::model::LossCause;
+
 use super::{KeptIn, Session};
 use crate::cell::Cell;
-use crate::file::sums::{Hours, load, pending_hours, starts};
+use crate::file::sums::{Hours, load, pending_hours, space, starts};
 use crate::sums::{Period, PeriodSums, columns};
 use crate::table::{Column, Scan, Table, Times};
 
@@ -130,7 +132,17 @@ impl SumsScan<'_> {
             }
             Ok(sums)
         };
-        self.session.read(read).map_err(|error| error.to_string())
+        let sums = self.session.read(read).map_err(|error| error.to_string())?;
+        if sums.is_incomplete() {
+            let cause = LossCause::HistoryDamaged {
+                table: name_of(self.period).into(),
+                from_us: start_us,
+                to_us: self.period.end(start_us),
+                error: None,
+            };
+            self.session.note_damaged((space(self.period).number(), start_us), cause, 1);
+        }
+        Ok(sums)
     }
 }
 

@@ -64,6 +64,12 @@ impl Counts {
         entries.map(|entry| self.add_tagged(entry >> COUNT_BITS, entry & MAX_COUNT)).sum()
     }
 
+    /// A number of all of their memory, to have it in the cache.
+    pub(super) fn read_ahead(&self) -> u64 {
+        const NUMBERS_OF_LINE: usize = 8;
+        self.0.iter().step_by(NUMBERS_OF_LINE).fold(0, |all, count| all ^ count)
+    }
+
     /// How many counts there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -1,5 +1,5 @@
-//! Sums as bytes: the format number, the length of what follows before compression, and that, compressed: all columns one after the
-//! other, numbers as varints.
+//! Sums as bytes: the format number, the length of what follows before compression, and that, compressed with a checksum: all columns
+//! one after the other, numbers as varints, and last the number of parts that are missing, which format 1 does not have.
 //!
 //! The bytes are read from a file that may be damaged: nothing in them is trusted, and what they make is within the same bounds
 //! as what was summed here.
@@ -14,8 +14,10 @@ use super::sum::{Sum, Total};
 use super::texts::Texts;
 use super::{Key, MAX_COUNTS, MAX_GROUPS, MAX_TEXT_BYTES, PeriodSums, TEXTS};
 
-/// The number of this format. A reader refuses every other.
-const FORMAT: u8 = 1;
+/// The number of this format.
+const FORMAT: u8 = 2;
+/// The number of the format before, which is read too.
+const FORMAT_WITHOUT_MISSING_PARTS: u8 = 1;
 /// Level of zstd: the default of its command.
 const LEVEL: i32 = 3;
 /// Most bytes before compression. The bounds of [`PeriodSums`] allow about 20 MiB.
@@ -59,7 +61,8 @@ impl PeriodSums {
     /// [`SumsError::Compression`].
     pub fn encode(&self) -> Result<Vec<u8>, SumsError> {
         let damaged = |_| SumsError::Damaged("they cannot be written");
-        let plain = postcard::to_allocvec(&self.to_columns()).map_err(damaged)?;
+        let columns = (self.to_columns(), self.missing_parts);
+        let plain = postcard::to_allocvec(&columns).map_err(damaged)?;
         let length = u32::try_from(plain.len()).map_err(|_| SumsError::Damaged("too long"))?;
         let mut encoded = vec![FORMAT];
         encoded.extend(length.to_le_bytes());
@@ -94,7 +97,7 @@ impl PeriodSums {
     /// [`SumsError`].
     pub fn decode(encoded: &[u8]) -> Result<Self, SumsError> {
         let (format, rest) = encoded.split_first().ok_or(SumsError::Damaged("they are empty"))?;
-        if *format != FORMAT {
+        if !matches!(*format, FORMAT | FORMAT_WITHOUT_MISSING_PARTS) {
             return Err(SumsError::Format(*format));
         }
         let (length, compressed) =
@@ -105,12 +108,18 @@ impl PeriodSums {
         }
         let damaged = |_| SumsError::Damaged("zstd cannot read them");
         let plain = zstd::bulk::decompress(compressed, length).map_err(damaged)?;
-        let (columns, rest): (Columns, _) = postcard::take_from_bytes(&plain)
-            .map_err(|_| SumsError::Damaged("a column cannot be read"))?;
+        let unreadable = |_| SumsError::Damaged("a column cannot be read");
+        let (columns, rest): (Columns, _) =
+            postcard::take_from_bytes(&plain).map_err(unreadable)?;
+        let (missing_parts, rest) = match *format {
+            FORMAT => postcard::take_from_bytes(rest).map_err(unreadable)?,
+            _ => (0, rest),
+        };
         if plain.len() != length || !rest.is_empty() {
             return Err(SumsError::Damaged("the length is wrong"));
         }
-        columns.to_sums().ok_or(SumsError::Damaged("a number is out of range"))
+        let sums = columns.to_sums().ok_or(SumsError::Damaged("a number is out of range"))?;
+        Ok(Self { missing_parts, ..sums })
     }
 }
 

@@ -7,6 +7,9 @@ use super::sum::Sum;
 use super::{Key, MAX_COUNTS, Period, PeriodSums, TEXTS};
 use crate::kept::{Values, Words};
 
+/// Groups that are read into the cache at once before they are added to.
+const READ_AT_ONCE: usize = 16;
+
 /// The columns of the texts of [`super::Ended::GROUPED_BY`], in that order.
 const TEXT_COLUMNS: [&str; TEXTS] =
     ["process", "unit", "container", "direction", "proto", "app", "remote_name", "verdict"];
@@ -147,10 +150,19 @@ impl PeriodSums {
                 places.push((key.and_then(|key| self.place_of(key)), row));
             }
             places.sort_unstable();
-            for (place, row) in &places {
-                self.add_to(*place, &rows.figures(*row, &reasons));
+            for few in places.chunks(READ_AT_ONCE) {
+                self.read_ahead(few.iter().filter_map(|(place, _)| *place));
+                for (place, row) in few {
+                    self.add_to(*place, &rows.figures(*row, &reasons));
+                }
             }
         }
+    }
+
+    /// Reads groups, so that the processor fetches their memory at the same time and not one after the other.
+    fn read_ahead(&self, places: impl Iterator<Item = usize>) {
+        let groups = places.filter_map(|place| self.groups.get(place));
+        std::hint::black_box(groups.fold(0, |all, (_, sum)| all ^ sum.read_ahead()));
     }
 
     /// As [`PeriodSums::key_of`].

@@ -63,6 +63,12 @@ impl Sum {
         self.counts.merge(&other.counts)
     }
 
+    /// A number of its memory and of that of its counts, to have both in the cache.
+    pub(super) fn read_ahead(&self) -> u64 {
+        let totals = self.totals.last().map_or(0, |total| total.known);
+        self.connections ^ totals ^ self.counts.read_ahead()
+    }
+
     /// Connections and attempts.
     pub(super) fn all(&self) -> u64 {
         self.connections.saturating_add(self.failed)

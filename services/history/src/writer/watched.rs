@@ -27,7 +27,7 @@ pub(super) struct Watched {
     is_last: bool,
     /// Events that the agent had dropped before they were read.
     pub(super) lost_events: u64,
-    /// Rows that could not be written, and rows of damaged blocks.
+    /// Rows that could not be written.
     pub(super) lost_rows: u64,
     /// Changes of verdicts without a sample.
     pub(super) omitted_changes: u64,

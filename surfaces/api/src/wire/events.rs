@@ -97,11 +97,12 @@ impl EventsQuery {
     }
 }
 
-/// What is missing from the events of `log`: that they are differences of samples, or what was lost
-/// since the agent started.
+/// What is missing from the events of `log`: that they are differences of samples, what was lost
+/// since the agent started, or, of events of the past, what the history lacks.
 #[must_use]
 pub fn event_losses(log: &EventLog) -> Vec<Loss> {
-    polling_fallback(&log.losses).chain(counted(&log.losses)).cloned().collect()
+    let of_history = log.losses.iter().filter(|loss| loss.source == Source::History);
+    polling_fallback(&log.losses).chain(counted(&log.losses)).chain(of_history).cloned().collect()
 }
 
 /// Losses of the event source. What the agent's own bound dropped shows in the serial numbers of the

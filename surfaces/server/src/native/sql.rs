@@ -29,12 +29,14 @@ pub(super) fn answer(native: &Native, asked: &Asked, body: &[u8]) -> Result<Resp
     let usual = QueryBounds::default();
     let bounds = QueryBounds { rows: limit.unwrap_or(usual.rows), ..usual };
     let mut tables = live_tables(update, field_json);
-    tables.extend(kept_tables(&kept(native)));
+    let kept = kept(native);
+    tables.extend(kept_tables(&kept));
     let answer = query(&tables, sql, bounds)?;
-    let snapshot = &update.snapshot;
+    let mut losses = update.snapshot.losses.clone();
+    losses.extend(kept.iter().flat_map(|session| session.losses()));
     let mut text = Vec::new();
     // Writing to memory does not fail.
-    let _ = write_sql(&mut text, &answer, &snapshot.losses, &SnapshotShape::from(&**update));
+    let _ = write_sql(&mut text, &answer, &losses, &SnapshotShape::from(&**update));
     Ok(whole(JSON, text.into()))
 }
 
@@ -75,7 +77,7 @@ pub(super) struct SqlRows {
     rows: Vec<Map<String, Value>>,
     /// Whether there are more rows than `limit`, or than fit into 32 MiB.
     has_more: bool,
-    /// What is missing from the snapshot.
+    /// What is missing from the snapshot, and from the rows that were read of the history.
     losses: Vec<LossShape>,
     /// The snapshot.
     snapshot: SnapshotShape,

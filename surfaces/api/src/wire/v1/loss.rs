@@ -178,6 +178,7 @@ causes! {
     }
     43 = InterfacesNotNamed { inode: u64, error: Box<str>, not_permitted: bool }
     44 = HistoryNotWritten { error: Box<str> }
+    45 = HistoryDamaged { table: Box<str>, from_us: i64, to_us: i64, error: Option<Box<str>> }
 }
 
 impl<'a> Loss<'a> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use conns_core::model::{EventLog, Loss, LossCause, Source};
+use conns_core::model::EventLog;
 use conns_history::{Times, events_before};
 
 use super::super::context::{Asked, Native};
@@ -33,11 +33,10 @@ pub(in super::super) fn events(native: &Native, asked: &Asked) -> Result<Respons
     let times = Times { from_us: to_us.saturating_sub(BACK_US), to_us };
     let limit = query.whole(&LIMIT);
     let is_wanted = |event: &_| selection.matches(event);
-    let (events, is_cut) =
+    let (events, losses) =
         events_before(&mut tables(native, &live)?, times, limit, &is_wanted).map_err(problem)?;
     let mut log = EventLog::after(live.instance, 0);
     log.append(events);
-    let cut = is_cut.then(|| Loss::one(Source::History, LossCause::EventsForgotten));
-    log.losses = cut.into_iter().collect();
+    log.losses = losses.into();
     Ok(whole(JSON, selection.list(&live, &log, 0, limit).into()))
 }

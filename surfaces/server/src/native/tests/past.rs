@@ -16,7 +16,7 @@ const FIRST_S: i64 = 1_800_000_001;
 struct Kept {
     machine: Machine,
     history: History,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Kept {
@@ -27,7 +27,7 @@ impl Kept {
         let first = machine.latest().snapshot.at;
         let history = History::open(&path, 64 * MIB, first).unwrap().history;
         machine.history = Some(HistoryReader::open(&path, ReadAccess::OfUser, 2).unwrap());
-        let mut kept = Self { machine, history, _folder: folder };
+        let mut kept = Self { machine, history, folder };
         kept.write();
         kept
     }
@@ -37,6 +37,22 @@ impl Kept {
         self.history.record(&update, &self.machine.latest_events());
         self.history.commit(update.snapshot.at).unwrap();
         update.snapshot.at
+    }
+
+    /// A bit of each block of a table is changed, in the middle.
+    fn damage(&self, table: u8) {
+        let path = self.folder.path().join("state/history.db");
+        let database = rusqlite::Connection::open(path).unwrap();
+        let sql = "select id, data from blocks where kept = ?";
+        let mut blocks = database.prepare(sql).unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let blocks = blocks.query_map([table], row).unwrap();
+        for (id, mut data) in blocks.collect::<Result<Vec<(i64, Vec<u8>)>, _>>().unwrap() {
+            let middle = data.len() / 2;
+            data[middle] ^= 1;
+            let changed = rusqlite::params![data, id];
+            database.execute("update blocks set data = ? where id = ?", changed).unwrap();
+        }
     }
 
     /// As many seconds pass, each with a sample.
@@ -230,4 +246,44 @@ async fn the_time_line_has_the_parts_of_a_time() {
     assert_eq!(bad.json()["error"]["code"], "bad-parameter");
     let bad = client.get("/api/v1/timeline?buckets=501").await;
     assert_eq!(bad.json()["error"]["code"], "bad-parameter");
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_among_the_losses_of_answers_about_the_past() {
+    let (kept, _) = kept();
+    // Blocks of `samples`.
+    kept.damage(4);
+    let client = kept.machine.client();
+    let is_loss = |loss: &Value, table: &str| {
+        let message = loss["message"].as_str().unwrap();
+        loss["kind"] == "file-unreadable"
+            && loss["source"] == "history"
+            && message.contains(&format!("rows of `{table}` from 20"))
+    };
+    let losses = |answer: &Value| answer["losses"].as_array().unwrap().clone();
+    let at = FIRST_S + 90;
+    let list = client.json(&format!("/api/v1/connections?at={at}")).await;
+    assert_eq!(names(&list), Vec::<&str>::new());
+    assert!(matches!(&losses(&list)[..], [loss] if is_loss(loss, "samples")), "{list}");
+    let sql = async |query: &'static str| {
+        let answer = client.post("/api/v1/sql", query).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let answer = sql("select count(*) as n from samples").await;
+    assert_eq!(answer["rows"], json!([{ "n": 0 }]));
+    assert!(matches!(&losses(&answer)[..], [loss] if is_loss(loss, "samples")), "{answer}");
+    let answer = sql("select count(*) as n from closed").await;
+    assert_eq!((&answer["rows"], &answer["losses"]), (&json!([{ "n": 1 }]), &json!([])));
+    let events = format!("/api/v1/events?at={}", FIRST_S + 150);
+    assert_eq!(client.json(&events).await["losses"], json!([]));
+    kept.damage(1);
+    let events = client.json(&events).await;
+    assert_eq!(events["events"].as_array().unwrap().len(), 1, "{events}");
+    assert!(matches!(&losses(&events)[..], [loss] if is_loss(loss, "closed")), "{events}");
+    let line = client.json("/api/v1/timeline?buckets=60").await;
+    let buckets = line["buckets"].as_array().unwrap();
+    assert!(buckets.iter().all(|bucket| bucket["open"].is_null()), "{line}");
+    let ended: Vec<_> = buckets.iter().filter(|one| one["sampled_us"] != 0).collect();
+    assert!(ended.iter().any(|one| one["ended"].is_null() && !one["failed"].is_null()), "{line}");
 }
