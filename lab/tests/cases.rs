@@ -62,6 +62,7 @@ const CASES: &[Case] = &[
     case!("sql_as_sqlite.py"),
     case!("streams_joined_late.py"),
     case!("time_namespace.py"),
+    case!("transfers_of_the_past.py"),
     case!("transport_stream_codecs.py"),
     case!("udp_of_unconnected_sockets.py"),
     case!("udp_peer_comes_back.py"),
