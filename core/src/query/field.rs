@@ -76,6 +76,7 @@ impl Field {
 
     /// The value of this field of `connection`.
     #[must_use]
+    #[inline]
     pub fn value<'a>(&self, connection: &'a Connection) -> Value<'a> {
         match self.read {
             Read::Connection(read) => read(connection),

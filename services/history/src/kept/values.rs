@@ -96,6 +96,7 @@ impl Words {
         place
     }
 
+    #[inline]
     fn push_value(&mut self, value: Value<'_>) {
         match value {
             Value::Text(text) => self.push(Some(&text)),
@@ -161,6 +162,7 @@ fn first(several: Vec<Value<'_>>) -> Value<'_> {
     several.into_iter().next().unwrap_or(Value::NotApplicable)
 }
 
+#[inline]
 fn whole(value: Value<'_>) -> i64 {
     let number = match &value {
         Value::Count(number) | Value::Bytes(number) | Value::Micros(number) => {
@@ -235,6 +237,7 @@ impl Values {
     }
 
     /// Appends a value of the catalogue; of several, of several owners, the first. What is not of the column's kind is `NULL`.
+    #[inline]
     pub(crate) fn push_value(&mut self, value: Value<'_>) {
         match self {
             Self::Whole(column) => column.push(whole(value)),
