@@ -15,7 +15,7 @@ use conns_core::model::{
 use conns_core::query::find_field;
 use serde_json::{Map, Value, json};
 
-/// Longest text of a row, bytes: rows of a block of samples are bounded by their number. Beyond it lists are omitted, then all fields.
+/// Longest text of a row, bytes. Of a longer one lists are omitted, then all fields.
 const MAX_BYTES: usize = 16 * 1024;
 
 /// The keys of the fields of each protocol, in the order of the values of a layer.
@@ -118,8 +118,7 @@ pub(crate) fn layer(protocol: &str, certainty: Option<&str>, fields: &str) -> La
     named(protocol, certainty, fields.as_ref().and_then(Value::as_object))
 }
 
-/// A layer of which no more is known than the name of its protocol; a layer that was recognised at the beginning of time is one of
-/// which it is not kept when.
+/// A layer of which only the name of its protocol is kept. The default of `since` stands for a time that is not kept.
 pub(crate) fn bare(protocol: &str) -> Layer {
     named(protocol, None, None)
 }
