@@ -8,6 +8,7 @@ and state; the rows go when the programs end.
 """
 import json, os, pwd, re, shutil, subprocess, sys, tempfile, urllib.request, xml.etree.ElementTree
 
+from processes import output, start, stop, stop_all
 from terminals import Terminal
 from waiting import until
 
@@ -22,22 +23,6 @@ scgi_temp_path {folder}; server {{ listen 127.0.0.1:{stat}; location /stat {{ rt
 folder = tempfile.mkdtemp()
 os.chmod(folder, 0o755)
 os.environ |= {"STATE_DIRECTORY": f"{folder}/state", "RUNTIME_DIRECTORY": f"{folder}/run"}
-started = []
-
-
-def start(*words, **more):
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **{"stdout": subprocess.DEVNULL, **more})
-    started.append(process)
-    return process
-
-
-def stop(process):
-    process.terminate()
-    process.wait()
-
-
-def output(*words):
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
 
 def published():
@@ -127,9 +112,7 @@ try:
     until("the shell is back", lambda: "left 0" in terminal.text())
 finally:
     terminal.end()
-    for process in reversed(started):
-        if process.poll() is None:
-            stop(process)
+    stop_all()
     shutil.rmtree(folder)
 
 print("\n".join(f"WRONG: {what}" for what in differ) or "right")

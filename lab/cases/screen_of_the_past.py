@@ -8,6 +8,7 @@ then and no event of its end; the command of the screen, and the same moment ask
 """
 import json, os, re, shutil, subprocess, sys, tempfile, time, urllib.request
 
+from processes import output, start, stop, stop_all
 from terminals import Terminal
 from waiting import until
 
@@ -19,22 +20,6 @@ NGINX = """load_module modules/ngx_rtmp_module.so; user root; worker_processes 1
 rtmp {{ server {{ listen 127.0.0.1:{rtmp}; application live {{ live on; }} }} }}
 """
 folder = tempfile.mkdtemp()
-started = []
-
-
-def start(*words):
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    started.append(process)
-    return process
-
-
-def stop(process):
-    process.terminate()
-    process.wait()
-
-
-def output(*words):
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
 
 def api(path):
@@ -119,7 +104,5 @@ try:
     check(terminal, history)
 finally:
     terminal.end()
-    for process in reversed(started):
-        if process.poll() is None:
-            stop(process)
+    stop_all()
     shutil.rmtree(folder)

@@ -7,6 +7,7 @@ Right: the present has no transfer, and the moment has the one with destination,
 """
 import json, os, pwd, re, shutil, subprocess, tempfile, urllib.request
 
+from processes import start, stop, stop_all
 from waiting import until
 
 CONNS = os.environ.get("CONNS", "conns")
@@ -19,18 +20,6 @@ os.environ |= {"STATE_DIRECTORY": f"{folder}/state", "RUNTIME_DIRECTORY": f"{fol
 history = f"{folder}/kept/history.db"
 account = pwd.getpwnam("nobody")
 of_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-started = []
-
-
-def start(*words, **more):
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **{"stdout": subprocess.DEVNULL, **more})
-    started.append(process)
-    return process
-
-
-def stop(process):
-    process.terminate()
-    process.wait()
 
 
 def transfers(query=""):
@@ -75,8 +64,6 @@ try:
     assert past["encrypted_connection_state"].lower() == oracle["encryptedConnectionState"].lower() == "connected", (past, oracle)
     assert past["round_trip_time_ms"] is not None and past["last_sent_wall_us"] <= row["at_us"], past
 finally:
-    for process in reversed(started):
-        if process.poll() is None:
-            stop(process)
+    stop_all()
     shutil.rmtree(folder)
 print("right")
