@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conns_api::{
-    Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Timeline, Updates, asked_for,
-    is_problem, read_sql,
+    Agent, AgentError, Ask, EVENTS_REACH_US, EventBatch, Events, Pace, Start, Timeline, Updates,
+    asked_for, is_problem, read_sql,
 };
 use conns_client::Remote;
 use conns_core::model::{Ability, Loss, Source, Update};
@@ -13,7 +13,6 @@ use conns_history::{
     BoundedTables, Cell, KeptTables, PastError, QueryBounds, ReadRow, Session, Times, condition,
     events_before, events_in, timeline, update_at, verdicts_in,
 };
-use conns_tui::EVENTS_REACH_US;
 
 use crate::agent;
 use crate::failure::Failure;

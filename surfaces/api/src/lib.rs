@@ -38,7 +38,7 @@ pub use shapes::{
 pub use sql::{read_sql, sql_keys, write_sql, write_sql_rows};
 pub use stamp::Stamp;
 pub use streams::write_streams;
-pub use timeline::{BucketShape, TimelineShape};
+pub use timeline::{BucketShape, EVENTS_REACH_US, TimelineShape};
 pub use updates::{EventReceiver, UpdateReceiver};
 pub use usual::{is_of_interest, is_problem, urgency};
 pub use wire::{

@@ -4,6 +4,9 @@ use conns_history::{Bucket, Timeline};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// How far back from a moment of the past its events are searched, microseconds.
+pub const EVENTS_REACH_US: i64 = 24 * 3_600_000_000;
+
 /// A time of the past in equal parts.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = Timeline)]

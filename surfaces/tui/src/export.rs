@@ -2,7 +2,7 @@
 
 use std::io;
 
-use conns_api::{Answer, EventRecords, RecordWriter, Stamp, write_streams};
+use conns_api::{Answer, EVENTS_REACH_US, EventRecords, RecordWriter, Stamp, write_streams};
 use conns_core::media::published_streams;
 use conns_core::model::Connection;
 use conns_core::query::{Field, Group, GroupColumn};
@@ -12,7 +12,6 @@ use conns_print::{
 
 use crate::format::Format;
 use crate::list::{Line, Subject};
-use crate::past::EVENTS_REACH_US;
 use crate::prompt::{Prompt, Purpose};
 use crate::state::{Effect, Overlay, Screen, State};
 

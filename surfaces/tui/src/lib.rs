@@ -30,7 +30,7 @@ mod time_line;
 
 pub use agent_threads::{Channels, Open, ReadPast};
 pub use draw::draw;
-pub use past::{EVENTS_REACH_US, PastMoment};
+pub use past::PastMoment;
 pub use regions::MIN_SIZE;
 pub use run::{Files, RunError, run};
 pub use settings::{Named, Settings};

@@ -7,9 +7,6 @@ use conns_core::model::{Event, Update};
 
 use crate::state::{Effect, Frozen, State};
 
-/// How far back events before a moment are read, microseconds.
-pub const EVENTS_REACH_US: i64 = 24 * 3_600_000_000;
-
 /// What the history has of a moment.
 #[derive(Debug)]
 pub struct PastMoment {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use conns_api::EVENTS_REACH_US;
 use conns_core::model::EventLog;
 use conns_history::{Times, events_before};
 
@@ -12,9 +13,6 @@ use super::super::parameters::LIMIT;
 use super::{problem, tables, time};
 use crate::problem::Problem;
 use crate::response::{JSON, whole};
-
-/// How far back events are searched.
-const BACK_US: i64 = 24 * 3_600_000_000;
 
 /// The last events before the moment of the request, at most `limit`; without one those that are buffered.
 pub(in super::super) fn events(native: &Native, asked: &Asked) -> Result<Response, Problem> {
@@ -30,7 +28,7 @@ pub(in super::super) fn events(native: &Native, asked: &Asked) -> Result<Respons
     let selection = EventSelection::read(query)?;
     let live = Arc::clone(native.caches.latest().update());
     let to_us = time::at(query, live.snapshot.at.wall_us)?;
-    let times = Times { from_us: to_us.saturating_sub(BACK_US), to_us };
+    let times = Times { from_us: to_us.saturating_sub(EVENTS_REACH_US), to_us };
     let limit = query.whole(&LIMIT);
     let is_wanted = |event: &_| selection.matches(event);
     let (events, losses) =
